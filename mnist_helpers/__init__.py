@@ -1,0 +1,27 @@
+"""What the chapters of this book share, and a reader should not have to read twice.
+
+One module, one idea:
+
+=================  ==========================================================
+``sources``        where the bytes of a data set come from, and their checks
+``idx``            the file format of MNIST
+``files``          files that are whole or not there
+``data``           ``load_data``: the splits as arrays; ``reformat``
+``metrics``        ``accuracy`` and how far chance alone moves it
+``parameters``     refuses parameters that make no sense
+``device``         CPU or GPU, threads, seeds
+``training``       the training loop of chapter 3
+``records``        what a run leaves behind for chapter 7
+``original``       the figures that the original notebook printed
+``figures``        the house style
+=================  ==========================================================
+
+Importing the package imports none of them: TensorFlow takes seconds to start,
+and a misspelt parameter should not have to wait for it.
+"""
+
+import os
+
+# TensorFlow's start-up remarks would be printed into the reader's page. Only
+# errors should be; the variable is read when TensorFlow is first imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,0 +1,83 @@
+"""Where TensorFlow computes, with how many threads, and from which seed."""
+
+from __future__ import annotations
+
+import os
+
+import tensorflow as tf
+
+THREADS_VARIABLE = "OMP_NUM_THREADS"  # NumPy and scikit-learn heed it too
+
+
+class DeviceError(RuntimeError):
+    """The device that was asked for is not to be had."""
+
+
+def use_device(device: str = "auto") -> str:
+    """Let TensorFlow compute on the CPU or on the GPU from here on.
+
+    Call it before anything is computed: TensorFlow cannot change its devices
+    or threads once it has begun.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "gpu"}
+        "auto" takes a GPU if there is one. "gpu" insists on it.
+
+    Returns
+    -------
+    str
+        What is used, in words, for the page and for the run record.
+
+    Raises
+    ------
+    DeviceError
+        If "gpu" is asked for and TensorFlow sees none, or if TensorFlow has
+        already begun on another device.
+
+    Examples
+    --------
+    >>> use_device("cpu")  # doctest: +ELLIPSIS
+    'CPU, ... threads'
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise DeviceError(
+            'device is "gpu", and TensorFlow sees no GPU here. Use "cpu" or "auto", or install '
+            "tensorflow[and-cuda] on Linux with an NVIDIA driver."
+        )
+    try:
+        if device == "cpu":
+            tf.config.set_visible_devices([], "GPU")
+        threads = int(os.environ.get(THREADS_VARIABLE) or 0)
+        if threads and threads != tf.config.threading.get_intra_op_parallelism_threads():
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+    except RuntimeError as error:
+        raise DeviceError(
+            f"TensorFlow has already begun and cannot change to {device!r} now. "
+            "Restart the kernel and run from the top."
+        ) from error
+    if gpus and device != "cpu":
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return f"GPU, {details.get('device_name', 'unnamed')}"
+    threads = threads or os.cpu_count()
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def set_seed(seed: int) -> None:
+    """Make everything random that follows repeat itself, bit for bit.
+
+    Seeds Python, NumPy and TensorFlow, and asks TensorFlow for operations that
+    give the same bits each time. On the same machine with the same number of
+    threads, the same seed then gives the same weights.
+
+    Examples
+    --------
+    >>> set_seed(0)
+    >>> first = tf.random.normal([3])
+    >>> set_seed(0)
+    >>> bool(tf.reduce_all(first == tf.random.normal([3])))
+    True
+    """
+    tf.keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,181 @@
+"""Figures in the house style: quiet axes, colours that everybody can tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+from mnist_helpers.original import comparable
+
+if TYPE_CHECKING:
+    from mnist_helpers.data import Mnist
+    from mnist_helpers.training import Curve
+
+# Okabe and Ito (2008): distinct with every common colour blindness. Yellow is
+# left out, too pale on white. The dark page inverts lightness and keeps hues.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+LINE_STYLES = ("-", "--", "-.", ":")
+GREY = "#707070"
+WIDTH = 7.0  # inches: the width of the text
+
+STYLE = {
+    "axes.grid": True,
+    "axes.prop_cycle": mpl.cycler(color=COLOURS),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.constrained_layout.use": True,
+    "figure.figsize": (WIDTH, 3.2),
+    "font.size": 10,
+    "grid.color": "#DDDDDD",
+    "image.cmap": "gray_r",  # ink on paper
+    "legend.frameon": False,
+    "svg.hashsalt": "mnist",  # the same figure, the same bytes
+}
+
+
+def use_house_style() -> None:
+    """Draw the figures that follow in the house style, and sharp at any size."""
+    plt.rcParams.update(STYLE)
+    set_matplotlib_formats("svg")
+
+
+def show_digits(
+    images: np.ndarray,
+    titles: Sequence[str] | None = None,
+    columns: int = 10,
+    size: float = WIDTH / 10,
+) -> Figure:
+    """Draw images side by side, ink on paper.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        Shape (N, 28, 28), (N, 784) or (N, 28, 28, 1); 0 is paper.
+    titles : sequence of str, optional
+        One for each image.
+    columns : int
+        How many stand in a row.
+    size : float
+        The width of one image, in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    images = np.asarray(images).reshape(len(images), 28, 28)
+    rows = -(-len(images) // columns)
+    height = size * (1.0 if titles is None else 1.35)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns * size, rows * height), squeeze=False
+    )
+    for ax in axes.flat:
+        ax.axis("off")
+    for index, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
+        ax.imshow(image)
+        if titles is not None:
+            ax.set_title(titles[index], fontsize=8)
+    return figure
+
+
+def plot_training(curves: Mapping[str, Curve], data: Mnist, smooth: int = 50) -> Figure:
+    """Draw the loss and the validation accuracy of one run or of several.
+
+    Parameters
+    ----------
+    curves : mapping of str to Curve
+        The runs, by the name that the legend gives them.
+    data : Mnist
+        What they learned from; the sample's figures say so.
+    smooth : int
+        The loss is drawn as a mean over this many steps.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Left the minibatch loss, right the validation accuracy, by step.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.9))
+    for index, (name, curve) in enumerate(curves.items()):
+        line = line_style(index)
+        window = min(smooth, len(curve.loss))
+        mean = np.convolve(curve.loss, np.ones(window) / window, mode="valid")
+        left.plot(np.arange(window - 1, len(curve.loss)), mean, label=name, **line)
+        right.plot(
+            curve.validation_steps, curve.validation_accuracy, marker="o", ms=3, label=name, **line
+        )
+    left.set(xlabel="step", ylabel=f"minibatch loss (nats, mean of {smooth} steps)", yscale="log")
+    right.set(xlabel="step", ylabel="validation accuracy (%)")
+    if len(curves) > 1:
+        right.legend()
+    label_sample(figure, data)
+    return figure
+
+
+def plot_confusion(predictions: np.ndarray, classes: np.ndarray, data: Mnist) -> Figure:
+    """Draw how often each class is taken for each other one.
+
+    Parameters
+    ----------
+    predictions, classes : numpy.ndarray
+        Integers, shape (N,): the class predicted, and the true one.
+    data : Mnist
+        For the names of the classes; the sample's figures say so.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Rows are the true class. The diagonal, what is right, is left empty, so
+        that the mistakes can be seen.
+    """
+    counts = np.zeros((10, 10), int)
+    np.add.at(counts, (classes, predictions), 1)
+    np.fill_diagonal(counts, 0)
+    figure, ax = plt.subplots(figsize=(4.6, 4.2))
+    ax.imshow(counts, cmap="Blues")
+    dark = counts.max() / 2
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if count > dark else "black"
+            ax.text(column, row, count, ha="center", va="center", color=colour, fontsize=8)
+    ax.set(xlabel="predicted class", ylabel="true class")
+    ax.set_xticks(range(10), data.class_names, rotation=0 if data.data_set == "mnist" else 90)
+    ax.set_yticks(range(10), data.class_names)
+    ax.grid(False)
+    label_sample(figure, data)
+    return figure
+
+
+def line_style(index: int) -> dict[str, object]:
+    """A colour and a dash pattern: lines differ in both, for whoever sees one alone."""
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "linestyle": LINE_STYLES[index % len(LINE_STYLES)],
+    }
+
+
+def label_sample(figure: Figure, data: Mnist) -> None:
+    """Write across the top of a figure that it was made from the sample."""
+    if data.is_sample:
+        figure.suptitle("5,000-digit sample, not MNIST", color="#D55E00", fontweight="bold")
+
+
+def mark_original(ax: Axes, percent: float, data: Mnist) -> None:
+    """Draw the original's figure as a line, where it may be compared with ours."""
+    if comparable(data):
+        ax.axhline(percent, color=GREY, linestyle=":", linewidth=1.2)
+        ax.annotate(
+            f"original: {percent:g} %",
+            (1, percent),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va="bottom",
+            color=GREY,
+            fontsize=8,
+        )

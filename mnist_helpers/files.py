@@ -1,0 +1,60 @@
+"""Files that are whole or not there, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+PARTIAL = ".partial-"
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file under another name, then rename it, which is one step.
+
+    Two processes that do this at once each replace the file as a whole.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; its folder is made if need be.
+    write : callable
+        Writes the content to the open binary file that it is given.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or not ours to write. ``path`` is then as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder) / "seven", lambda stream: stream.write(b"7"))
+    ...     (Path(folder) / "seven").read_bytes()
+    b'7'
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(partial).replace(path)
+    except BaseException:
+        Path(partial).unlink()
+        raise
+
+
+def remove_leftovers(folder: Path, older_than: float = 3600.0) -> None:
+    """Remove what a killed process left half-written over an hour (in seconds) ago."""
+    for partial in folder.glob(f"{PARTIAL}*"):
+        try:
+            if time.time() - partial.stat().st_mtime > older_than:
+                partial.unlink()
+        except OSError:  # another process was faster, or it is not ours to remove
+            continue

@@ -1,0 +1,114 @@
+"""The idx file format, in which MNIST has been published since 1998.
+
+A file is a header and then the values, one unsigned byte each. The header is
+a magic number (two zero bytes, a type code, the number of dimensions) and the
+size of each dimension as a big-endian 32-bit integer.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+import struct
+import zlib
+
+import numpy as np
+
+UNSIGNED_BYTE = 0x08
+
+
+class IdxError(ValueError):
+    """A file that is not the idx file it should be."""
+
+
+def gunzip(content: bytes, name: str, size: int) -> bytes:
+    """Decompress a gzip file that should hold exactly ``size`` bytes.
+
+    At most ``size + 1`` bytes are ever decompressed, so a file made to fill
+    the memory is refused like any other that is too long.
+
+    Parameters
+    ----------
+    content : bytes
+        The gzip file.
+    name : str
+        What to call the file in an error.
+    size : int
+        The expected number of bytes after decompression.
+
+    Raises
+    ------
+    IdxError
+        If ``content`` is not gzip, is damaged, or holds more or fewer bytes.
+
+    Examples
+    --------
+    >>> gunzip(gzip.compress(b"seven"), "demo.gz", size=5)
+    b'seven'
+    """
+    if content[:2] != b"\x1f\x8b":
+        raise IdxError(
+            f"{name} is not a gzip file: it begins with {content[:4]!r}, "
+            f"and gzip begins with b'\\x1f\\x8b'."
+        )
+    try:
+        with gzip.open(io.BytesIO(content)) as stream:
+            data = stream.read(size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise IdxError(f"{name} is a damaged gzip file: {error}.") from error
+    if len(data) != size:
+        found = "more than that" if len(data) > size else f"{len(data):,}"
+        raise IdxError(f"{name} should unpack to {size:,} bytes; it has {found}.")
+    return data
+
+
+def parse_idx(content: bytes, name: str) -> np.ndarray:
+    """Read the values of an uncompressed idx file.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    name : str
+        What to call the file in an error.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, read-only, in the shape that the header gives: (N, 28, 28) for
+        images, (N,) for labels. No copy is made.
+
+    Raises
+    ------
+    IdxError
+        If the magic number or type is wrong, or the file is shorter or longer
+        than its header says.
+
+    Examples
+    --------
+    >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4]), "labels")
+    array([5, 0, 4], dtype=uint8)
+    """
+    if len(content) < 4 or content[:2] != b"\0\0":
+        raise IdxError(
+            f"{name} is not an idx file: it begins with {content[:4]!r}, "
+            f"and an idx file begins with two zero bytes."
+        )
+    type_code, rank = content[2], content[3]
+    if type_code != UNSIGNED_BYTE:
+        raise IdxError(
+            f"{name} holds values of idx type 0x{type_code:02x}; "
+            f"expected unsigned bytes, 0x{UNSIGNED_BYTE:02x}."
+        )
+    header = 4 + 4 * rank
+    if len(content) < header:
+        raise IdxError(f"{name} is truncated: it ends within its {header}-byte header.")
+    shape = struct.unpack(f">{rank}I", content[4:header])
+    expected = header + math.prod(shape)
+    if len(content) != expected:
+        fault = "truncated" if len(content) < expected else "oversized"
+        raise IdxError(
+            f"{name} is {fault}: its header announces {expected:,} bytes, it has {len(content):,}."
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

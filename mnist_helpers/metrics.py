@@ -1,0 +1,116 @@
+"""How good is a model, and how sure are we? (Chapters 1 and 2)"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+
+def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Percent of rows in which the largest prediction is at the label.
+
+    Parameters
+    ----------
+    predictions : numpy.ndarray
+        Logits or probabilities, shape (N, K).
+    labels : numpy.ndarray
+        One-hot, shape (N, K).
+
+    Returns
+    -------
+    float
+        From 0.0 to 100.0.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, are not (N, K) with N and K at least 1, or a
+        value is NaN: ``argmax`` would take NaN for the largest.
+
+    Examples
+    --------
+    >>> accuracy(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([[1, 0], [0, 1]]))
+    50.0
+    """
+    predictions, labels = np.asarray(predictions), np.asarray(labels)
+    for name, array in (("predictions", predictions), ("labels", labels)):
+        if array.ndim != 2 or array.size == 0:
+            raise ValueError(
+                f"{name} has shape {array.shape}; expected (N, K): N images, K classes."
+            )
+        if np.isnan(array).any():
+            raise ValueError(f"{name} holds NaN; a model that gives NaN has no accuracy.")
+    if predictions.shape != labels.shape:
+        raise ValueError(
+            f"predictions has shape {predictions.shape} and labels {labels.shape}; "
+            f"they must be the same."
+        )
+    agree = np.argmax(predictions, 1) == np.argmax(labels, 1)
+    return float(100.0 * np.sum(agree) / predictions.shape[0])
+
+
+def accuracy_interval(percent: float, size: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval that an accuracy measured on ``size`` images leaves open.
+
+    Another test set of the same size would have given another accuracy. The
+    Wilson score interval covers the true one with probability ``confidence``.
+    It does not cover what another seed would have changed: see chapter 5.
+
+    Parameters
+    ----------
+    percent : float
+        The measured accuracy, 0 to 100.
+    size : int
+        The number of images it was measured on.
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper bound, in percent.
+
+    References
+    ----------
+    Wilson (1927), "Probable inference, the law of succession, and statistical
+    inference".
+
+    Examples
+    --------
+    >>> low, high = accuracy_interval(98.0, 9_000)
+    >>> round(low, 1), round(high, 1)
+    (97.7, 98.3)
+    """
+    if not 0 <= percent <= 100:
+        raise ValueError(f"percent is {percent!r}; it may be 0 to 100.")
+    if size < 1:
+        raise ValueError(f"size is {size!r}; it may be 1 or more.")
+    right = round(percent / 100 * size)
+    interval = stats.binomtest(right, size).proportion_ci(confidence, method="wilson")
+    return 100 * float(interval.low), 100 * float(interval.high)
+
+
+def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """The mean of several runs, and the half-width of its interval.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One value for each seed; at least two.
+
+    Returns
+    -------
+    tuple of float
+        The mean, and what to add and subtract for the Student interval.
+
+    Examples
+    --------
+    >>> mean, half_width = mean_interval([92.0, 93.0, 94.0])
+    >>> round(mean, 2), round(half_width, 2)
+    (93.0, 2.48)
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or len(values) < 2:
+        raise ValueError(f"values has shape {values.shape}; expected two runs or more.")
+    half_width = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
+    return float(values.mean()), float(half_width)

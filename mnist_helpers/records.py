@@ -1,0 +1,179 @@
+"""What a run leaves behind, so that chapter 7 can compare runs.
+
+A record is two files of the same name: ``.json`` for the facts and the
+learning curve, ``.npz`` for the test predictions, image by image.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_helpers.data import Mnist
+from mnist_helpers.files import write_whole
+from mnist_helpers.metrics import accuracy
+
+if TYPE_CHECKING:  # chapter 7 reads records without waiting for TensorFlow
+    from mnist_helpers.training import Curve
+
+LIBRARIES = ("tensorflow", "keras", "scikit-learn", "numpy")
+
+
+class RecordError(ValueError):
+    """A run record that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run, read back.
+
+    Attributes
+    ----------
+    facts : dict
+        What the JSON file holds; ``record["model"]`` reads ``facts["model"]``.
+    predictions, labels : numpy.ndarray
+        uint8, shape (test_size,): the class predicted, and the true one.
+    """
+
+    facts: dict
+    predictions: np.ndarray
+    labels: np.ndarray
+
+    def __getitem__(self, name: str):
+        return self.facts[name]
+
+
+def save_record(
+    record_dir: str,
+    *,
+    model: str,
+    chapter: str,
+    parameters: Mapping[str, object],
+    data: Mnist,
+    validation_accuracy: float,
+    test_predictions: np.ndarray,
+    parameter_count: int,
+    train_seconds: float,
+    device: str,
+    seed: int | None = None,
+    num_steps: int | None = None,
+    curve: Curve | None = None,
+) -> Path | None:
+    """Write what a run was and what came out of it.
+
+    Parameters
+    ----------
+    record_dir : str
+        The folder to write to. With "" nothing is written: reading and playing
+        leaves no file.
+    model : str
+        The system, such as "mlp"; a variant adds to it, such as "mlp_keras".
+    chapter : str
+        The chapter's file name without its ending.
+    parameters : mapping
+        The chapter's parameters, as `check_parameters` returned them.
+    data : Mnist
+        What the run learned from and was tested on.
+    validation_accuracy : float
+        In percent.
+    test_predictions : numpy.ndarray
+        Logits or probabilities on the test split, shape (test_size, 10). The
+        test accuracy is computed from them.
+    parameter_count : int
+        How many numbers the model learned.
+    train_seconds : float
+        Wall time of training.
+    device : str
+        As `use_device` named it.
+    seed, num_steps : int, optional
+        Where they differ from ``parameters``.
+    curve : Curve, optional
+        The learning curve.
+
+    Returns
+    -------
+    pathlib.Path or None
+        The JSON file. It is written after the predictions, each file whole or
+        not at all, so a record that is there is complete.
+    """
+    if not record_dir:
+        return None
+    seed = parameters["seed"] if seed is None else seed
+    facts = {
+        "model": model,
+        "chapter": chapter,
+        "parameters": {k: v for k, v in parameters.items() if k not in ("record_dir", "log_dir")},
+        "seed": seed,
+        "data_set": data.data_set,
+        "data_sha256": data.sha256,
+        "data_source": "sample" if data.is_sample else "full",
+        "split": data.split,
+        "num_steps": parameters.get("num_steps") if num_steps is None else num_steps,
+        "test_accuracy": accuracy(test_predictions, data.test.labels),
+        "validation_accuracy": validation_accuracy,
+        "test_size": len(data.test),
+        "parameter_count": parameter_count,
+        "train_seconds": round(train_seconds, 3),
+        "device": device,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in LIBRARIES},
+        },
+        "curve": _curve_as_lists(curve) if curve else None,
+    }
+    folder = Path(record_dir).expanduser()
+    name = re.sub(r"[^\w.-]+", "_", f"{chapter}--{model}--seed-{seed}")
+    predicted = np.argmax(test_predictions, 1).astype(np.uint8)
+    write_whole(
+        folder / f"{name}.npz",
+        lambda stream: np.savez_compressed(
+            stream, predictions=predicted, labels=data.test.classes
+        ),
+    )
+    text = json.dumps(facts, indent=1, allow_nan=False)
+    write_whole(folder / f"{name}.json", lambda stream: stream.write(text.encode()))
+    return folder / f"{name}.json"
+
+
+def load_records(record_dir: str | Path) -> list[Record]:
+    """Read every record of a folder, in the order of chapters and names.
+
+    Returns an empty list if there is no such folder.
+
+    Raises
+    ------
+    RecordError
+        If a record is damaged, or its predictions are missing; it is named.
+    """
+    return [_load_record(path) for path in sorted(Path(record_dir).expanduser().glob("*.json"))]
+
+
+def _load_record(path: Path) -> Record:
+    try:
+        facts = json.loads(path.read_text())
+        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+            record = Record(facts, arrays["predictions"], arrays["labels"])
+        if not len(record.predictions) == len(record.labels) == record["test_size"]:
+            raise ValueError(f"{len(record.predictions)} predictions")
+        return record
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(
+            f"The run record {path} cannot be read ({error}). Remove it and run `make book` again."
+        ) from error
+
+
+def _curve_as_lists(curve: Curve) -> dict[str, list]:
+    return {
+        "loss": [round(float(value), 5) for value in curve.loss],
+        "minibatch_accuracy": [round(float(value), 3) for value in curve.minibatch_accuracy],
+        "validation_steps": list(curve.validation_steps),
+        "validation_accuracy": [round(float(value), 3) for value in curve.validation_accuracy],
+    }

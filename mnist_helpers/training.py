@@ -1,0 +1,259 @@
+"""The training loop that chapter 3 builds, for the chapters that follow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tqdm.auto import tqdm
+
+# Steps that one call of the compiled loop may run: few enough for the progress
+# bar to move, many enough for the call to cost nothing.
+STEPS_PER_CALL = 200
+
+TrainStep = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+@dataclass
+class Curve:
+    """What was measured while training.
+
+    Attributes
+    ----------
+    loss : numpy.ndarray
+        float32, shape (num_steps,): the loss of each minibatch, before its update.
+    minibatch_accuracy : numpy.ndarray
+        float32, shape (num_steps,), percent: the same for the accuracy.
+    validation_steps : list of int
+        The steps after whose update the validation accuracy was measured.
+    validation_accuracy : list of float
+        In percent, one for each of ``validation_steps``.
+    seconds : float
+        Wall time of the training steps: no tracing, no validation.
+    """
+
+    loss: np.ndarray
+    minibatch_accuracy: np.ndarray
+    validation_steps: list[int] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def shuffled_batches(num_images: int, batch_size: int, num_steps: int, seed: int) -> np.ndarray:
+    """Say which images each step sees, in a new random order each epoch.
+
+    An epoch ends when too few images are left for a whole minibatch; the rest
+    is left out, a different rest each time.
+
+    Parameters
+    ----------
+    num_images : int
+        The size of the training set.
+    batch_size, num_steps : int
+        How many images a step sees, and how many steps there are.
+    seed : int
+        The same seed gives the same order.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32, shape (``num_steps``, ``batch_size``): positions in the training set.
+
+    Raises
+    ------
+    ValueError
+        If ``batch_size`` is larger than the training set.
+
+    Examples
+    --------
+    >>> shuffled_batches(num_images=6, batch_size=3, num_steps=2, seed=0).shape
+    (2, 3)
+    """
+    if not 1 <= batch_size <= num_images:
+        raise ValueError(f"batch_size is {batch_size:,}; it may be 1 to {num_images:,} images.")
+    rng = np.random.default_rng(seed)
+    steps_per_epoch = num_images // batch_size
+    num_epochs = -(-num_steps // steps_per_epoch)  # rounded up
+    epochs = [
+        rng.permutation(num_images)[: steps_per_epoch * batch_size] for _ in range(num_epochs)
+    ]
+    return np.concatenate(epochs).reshape(-1, batch_size)[:num_steps].astype(np.int32)
+
+
+def compile_steps(train_step: TrainStep) -> Callable:
+    """Compile a loop of training steps into one call.
+
+    Parameters
+    ----------
+    train_step : callable
+        Takes a minibatch of images and labels, updates the weights, and returns
+        the loss (a scalar) and the logits (batch_size, 10).
+
+    Returns
+    -------
+    callable
+        ``run_steps(images, labels, batches)`` runs a step for each row of
+        ``batches`` and returns their losses and accuracies in percent.
+    """
+
+    @tf.function(reduce_retracing=True)
+    def run_steps(images, labels, batches):
+        num_steps = tf.shape(batches)[0]
+        losses = tf.TensorArray(tf.float32, num_steps)
+        accuracies = tf.TensorArray(tf.float32, num_steps)
+        for step in tf.range(num_steps):
+            batch_images = tf.gather(images, batches[step])
+            batch_labels = tf.gather(labels, batches[step])
+            loss, logits = train_step(batch_images, batch_labels)
+            right = tf.equal(tf.argmax(logits, 1), tf.argmax(batch_labels, 1))
+            losses = losses.write(step, loss)
+            accuracies = accuracies.write(step, 100 * tf.reduce_mean(tf.cast(right, tf.float32)))
+        return losses.stack(), accuracies.stack()
+
+    return run_steps
+
+
+def train(
+    train_step: TrainStep,
+    images: np.ndarray,
+    labels: np.ndarray,
+    batches: np.ndarray,
+    *,
+    evaluate: Callable[[], float] | None = None,
+    evaluate_every: int = 500,
+    log_dir: str = "",
+    description: str = "training",
+) -> Curve:
+    """Run a training step for each row of ``batches``, and watch.
+
+    Parameters
+    ----------
+    train_step : callable
+        See `compile_steps`.
+    images : numpy.ndarray
+        float32, the training images in the shape that ``train_step`` wants.
+    labels : numpy.ndarray
+        float32, shape (N, 10), one-hot.
+    batches : numpy.ndarray
+        int32, shape (num_steps, batch_size), as from `shuffled_batches`.
+    evaluate : callable, optional
+        Returns the validation accuracy in percent. Called after step 0 and
+        after every ``evaluate_every`` steps, and after the last step.
+    evaluate_every : int
+        In steps.
+    log_dir : str
+        Where to write TensorBoard summaries: the graph and the minibatch's loss
+        and accuracy under ``train``, the validation accuracy under ``validation``.
+        By default nowhere.
+    description : str
+        What the progress bar says.
+
+    Returns
+    -------
+    Curve
+        What was measured on the way.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is no longer a number.
+    """
+    images, labels = tf.convert_to_tensor(images), tf.convert_to_tensor(labels)
+    any_batches = tf.TensorSpec([None, batches.shape[1]], tf.int32)
+    run_steps = compile_steps(train_step).get_concrete_function(images, labels, any_batches)
+    summaries = _Summaries(log_dir, run_steps.graph) if log_dir else None
+
+    num_steps = len(batches)
+    curve = Curve(np.empty(num_steps, np.float32), np.empty(num_steps, np.float32))
+    with tqdm(total=num_steps, desc=description, unit="step", leave=False) as progress:
+        for start, stop in _calls(num_steps, evaluate_every):
+            began = time.perf_counter()
+            losses, accuracies = run_steps(images, labels, tf.constant(batches[start:stop]))
+            curve.loss[start:stop] = losses.numpy()  # waits for the device to finish
+            curve.minibatch_accuracy[start:stop] = accuracies.numpy()
+            curve.seconds += time.perf_counter() - began
+
+            _refuse_nan(curve.loss, start, stop)
+            last = stop - 1
+            if evaluate and (last % evaluate_every == 0 or stop == num_steps):
+                curve.validation_steps.append(last)
+                curve.validation_accuracy.append(evaluate())
+            if summaries:
+                summaries.write(curve, start, stop)
+            progress.update(stop - start)
+            progress.set_postfix(loss=f"{curve.loss[last]:.3f}", refresh=False)
+    return curve
+
+
+def predict(
+    model: Callable[[tf.Tensor], tf.Tensor], images: np.ndarray, batch_size: int = 1_000
+) -> np.ndarray:
+    """Apply a model to many images, some at a time, to spare the memory.
+
+    Parameters
+    ----------
+    model : callable
+        From images to logits.
+    images : numpy.ndarray
+        float32, N images in the shape that ``model`` wants.
+    batch_size : int
+        How many images at a time.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (N, 10): the logits.
+
+    Examples
+    --------
+    >>> predict(lambda x: x[:, :10], np.zeros((3, 784), np.float32)).shape
+    (3, 10)
+    """
+    starts = range(0, len(images), batch_size)
+    return np.concatenate(
+        [np.asarray(model(tf.constant(images[start : start + batch_size]))) for start in starts]
+    )
+
+
+def _calls(num_steps: int, evaluate_every: int) -> list[tuple[int, int]]:
+    """Cut the steps into calls that end where the validation accuracy is due."""
+    due = {step + 1 for step in range(0, num_steps, evaluate_every)}
+    in_between = set(range(STEPS_PER_CALL, num_steps, STEPS_PER_CALL))
+    stops = sorted(due | in_between | {num_steps})
+    return list(zip([0, *stops[:-1]], stops, strict=True))
+
+
+def _refuse_nan(loss: np.ndarray, start: int, stop: int) -> None:
+    bad = np.flatnonzero(~np.isfinite(loss[start:stop]))
+    if bad.size:
+        step = start + int(bad[0])
+        raise FloatingPointError(
+            f"The loss at step {step:,} is {loss[step]}; the weights are lost. "
+            "Try a smaller learning_rate."
+        )
+
+
+class _Summaries:
+    """TensorBoard's event files, written while training."""
+
+    def __init__(self, log_dir: str, graph: tf.Graph):
+        self.train = tf.summary.create_file_writer(str(Path(log_dir) / "train"))
+        self.validation = tf.summary.create_file_writer(str(Path(log_dir) / "validation"))
+        with self.train.as_default():
+            tf.summary.graph(graph)
+
+    def write(self, curve: Curve, start: int, stop: int) -> None:
+        """Write what steps ``start`` to ``stop`` have measured."""
+        with self.train.as_default():
+            for step in range(start, stop):
+                tf.summary.scalar("loss", curve.loss[step], step)
+                tf.summary.scalar("accuracy", curve.minibatch_accuracy[step], step)
+        if curve.validation_steps and curve.validation_steps[-1] == stop - 1:
+            with self.validation.as_default():
+                tf.summary.scalar("accuracy", curve.validation_accuracy[-1], stop - 1)
+        self.train.flush()
+        self.validation.flush()
