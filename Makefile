@@ -1,0 +1,96 @@
+# The pipeline: environment -> data -> chapters run -> site rendered.
+#
+#   make book          the whole book, into _build/html
+#   make -j2 book      the same, two chapters at a time
+#   make book LONG=1   and the 20,001 steps of chapter 6
+#   make test          every test, with few steps
+#   make lab           JupyterLab in the book's environment
+#   make format        bring code and notebooks into the form that git keeps
+#   make lock          requirements.txt -> requirements.lock
+#   make clean         remove what was built
+
+PYTHON ?= python3
+BUILD ?= _build
+PARAMETERS ?=
+LONG ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+READY := $(VENV)/.ready
+CHAPTERS := $(basename $(notdir $(sort $(wildcard chapters/[0-9]*.ipynb))))
+COMPARISON := 07-comparison
+EXECUTED := $(CHAPTERS:%=$(BUILD)/executed/%.ipynb)
+COMPARED := $(filter-out %/$(COMPARISON).ipynb,$(EXECUTED)) \
+    $(if $(LONG),$(BUILD)/executed/06-deeper-cnn-long.ipynb)
+PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
+
+.PHONY: book site test lab format lock clean data fingerprints always
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+book: site
+	@$(RUN) pipeline.report $(BUILD)
+
+site: $(BUILD)/html/index.html
+
+# ---- environment ----
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
+	    f"This book needs Python 3.11, 3.12 or 3.13; $(PYTHON) is {v[0]}.{v[1]}. " \
+	    "Name another one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --require-hashes --requirement requirements.lock
+	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# ---- data ----
+
+# Looked at each time; the file changes only if the data did.
+$(BUILD)/data.json: always $(READY)
+	@echo "MNIST:"
+	@$(RUN) pipeline.fetch_data $@
+
+# ---- chapters ----
+
+# Written each time; a file changes only if what the chapter depends on did.
+fingerprints: $(BUILD)/data.json $(READY)
+	@$(RUN) pipeline.fingerprint $(BUILD) $(PARAMETERS)
+
+$(BUILD)/fingerprints/%.json: fingerprints
+	@:
+
+$(BUILD)/executed/%.ipynb: $(BUILD)/fingerprints/%.json
+	@$(RUN) pipeline.run_chapter $* $(BUILD)
+
+$(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED)
+
+# ---- site ----
+
+$(BUILD)/html/index.html: $(EXECUTED) $(CHAPTERS:%=chapters/%.ipynb) $(PAGES) _config.yml _toc.yml
+	@echo "Rendering the site"
+	@$(RUN) pipeline.render_site $(BUILD)
+
+# ---- for whoever works on the book ----
+
+# The tests look at a whole book of few steps, made by the rules above.
+test: $(READY)
+	$(MAKE) --jobs=2 --no-print-directory site BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
+	$(RUN) pipeline.few_steps tests/few_steps.yml _build/test/notebooks
+	$(RUN) pytest tests
+	$(RUN) pytest --nbval-lax _build/test/notebooks
+
+lab: $(READY)
+	$(VENV)/bin/jupyter lab chapters
+
+format: $(READY)
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+	$(RUN) pipeline.tidy_notebooks chapters/*.ipynb
+
+lock: $(READY)
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links --upgrade requirements.txt -o requirements.lock
+
+clean:
+	rm -rf $(BUILD)

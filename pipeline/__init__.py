@@ -1,0 +1,1 @@
+"""The steps that the Makefile puts in order: fetch, fingerprint, run, render, report."""

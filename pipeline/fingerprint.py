@@ -1,0 +1,72 @@
+"""Write down what the outputs of each chapter depend on.
+
+usage: fingerprint.py BUILD [PARAMETERS_FILE]
+
+One file a run: the chapter's code, the helpers, the locked requirements, the
+data, the parameters. A file is written only if it changed, so that Make runs a
+chapter again when its outputs would change, and not when only prose, comments
+or dates of files did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import yaml
+
+from mnist_helpers.files import write_whole
+from pipeline.kept_records import forget_records
+from pipeline.notebooks import CHAPTERS, normalised, normalised_code, read
+
+ROOT = CHAPTERS.parent
+LONG = {"06-deeper-cnn-long": ("06-deeper-cnn", {"num_steps": 20_001})}
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprints(build: Path, parameters: dict[str, dict]) -> dict[str, dict]:
+    """What each run depends on, by the name of the run."""
+    helpers = {
+        path.name: digest(normalised(path.read_text()))
+        for path in sorted((ROOT / "mnist_helpers").glob("*.py"))
+    }
+    shared = {
+        "data": json.loads((build / "data.json").read_text()),
+        "requirements": digest((ROOT / "requirements.lock").read_text()),
+        "helpers": helpers,
+    }
+    chapters = {
+        path.stem: normalised_code(read(path)) for path in sorted(CHAPTERS.glob("*.ipynb"))
+    }
+    runs = {chapter: (chapter, parameters.get(chapter, {})) for chapter in chapters} | {
+        run: (chapter, set_to) for run, (chapter, set_to) in LONG.items() if chapter in chapters
+    }
+    return {
+        run: {
+            "chapter": chapter,
+            "parameters": set_to,
+            "code": [digest(cell) for cell in chapters[chapter]],
+            **shared,
+        }
+        for run, (chapter, set_to) in runs.items()
+    }
+
+
+def main(build: Path, parameters_file: str = "") -> None:
+    parameters = yaml.safe_load(Path(parameters_file).read_text()) if parameters_file else {}
+    for run, facts in fingerprints(build, parameters).items():
+        path, text = build / "fingerprints" / f"{run}.json", json.dumps(facts, indent=1)
+        if not path.exists() or path.read_text() != text:
+            write_whole(path, lambda stream, text=text: stream.write(text.encode()))
+            if run in LONG:  # it runs only when asked to; until then its old result must not stand
+                forget_records(run, build / "records")
+                (build / "executed" / f"{run}.ipynb").unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -1,0 +1,88 @@
+"""Chapters before and after they ran: their code, their outputs, their faults."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+CHAPTERS = Path(__file__).parents[1] / "chapters"
+INJECTED = "injected-parameters"  # papermill's tag for the cell that it adds
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class ChapterError(Exception):
+    """A chapter that cannot be published; the message names it and says why."""
+
+
+def read(path: Path) -> NotebookNode:
+    """Read a notebook in the current format."""
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The code cells that the author wrote."""
+    return [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and INJECTED not in cell.metadata.get("tags", [])
+    ]
+
+
+def normalised_code(notebook: NotebookNode) -> list[str]:
+    """The code of each cell without comments and layout, which change no output."""
+    return [normalised(cell.source) for cell in code_cells(notebook)]
+
+
+def normalised(source: str) -> str:
+    """Python source without comments and layout; anything else as it is."""
+    try:
+        return ast.unparse(ast.parse(source))
+    except SyntaxError:  # a cell with IPython's own syntax
+        return source
+
+
+def with_outputs(chapter: NotebookNode, executed: NotebookNode) -> NotebookNode:
+    """The chapter as it is now, with the outputs of its last run.
+
+    Raises
+    ------
+    ChapterError
+        If the two do not have the same code.
+    """
+    if normalised_code(chapter) != normalised_code(executed):
+        raise ChapterError("its code is not the code that ran; run it again")
+    for cell, ran in zip(code_cells(chapter), code_cells(executed), strict=True):
+        cell.outputs = ran.outputs
+        cell.execution_count = ran.execution_count
+    return chapter
+
+
+def faults(notebook: NotebookNode) -> list[str]:
+    """What must not be published: tracebacks, cells that did not run, live widgets."""
+    found = []
+    for number, cell in enumerate(code_cells(notebook), 1):
+        if cell.execution_count is None and cell.source.strip():
+            found.append(f"code cell {number} did not run")
+        for output in cell.outputs:
+            if output.output_type == "error":
+                message = without_colours(f"{output.ename}: {output.evalue}")
+                found.append(f"code cell {number} raised {message}")
+            elif WIDGET in output.get("data", {}):
+                found.append(f"code cell {number} left a progress bar behind")
+    return found
+
+
+def mentions(notebook: NotebookNode, word: str) -> bool:
+    """Whether a printed output of the notebook has this word."""
+    return any(
+        word in output.get("text", "") for cell in code_cells(notebook) for output in cell.outputs
+    )
+
+
+def without_colours(text: str) -> str:
+    """Text without the escape sequences that colour it in a terminal."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)

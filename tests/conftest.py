@@ -1,0 +1,351 @@
+"""What the tests share: a tiny data set, local mirrors that may lie, and the real data."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mnist_helpers
+from mnist_helpers.data import Mnist, SampleDataWarning, Split, load_data
+from mnist_helpers.sources import DIGITS, IdxFile, Publication
+
+os.environ.setdefault("MPLBACKEND", "Agg")  # figures without a window
+
+FILE_NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "network: needs the network, and has an offline twin")
+
+
+# ---- a tiny data set ----
+
+
+def to_idx(values: np.ndarray) -> bytes:
+    """An idx file, written as its specification says and not by the package."""
+    header = bytes([0, 0, 8, values.ndim])
+    header += b"".join(size.to_bytes(4, "big") for size in values.shape)
+    return header + values.astype(np.uint8).tobytes()
+
+
+@pytest.fixture(scope="session")
+def tiny_contents() -> list[bytes]:
+    """The four idx files of 24 training and 20 test images."""
+    rng = np.random.default_rng(7)
+    return [
+        to_idx(rng.integers(0, 256, (24, 28, 28))),
+        to_idx(np.arange(24) % 10),
+        to_idx(rng.integers(0, 256, (20, 28, 28))),
+        to_idx(np.arange(20) % 10),
+    ]
+
+
+def publish(contents: list[bytes], **more) -> Publication:
+    """A publication of these four files, with no source unless one is named."""
+    files = tuple(
+        IdxFile(name, len(content), hashlib.sha256(content).hexdigest())
+        for name, content in zip(FILE_NAMES, contents, strict=True)
+    )
+    return Publication(**({"name": "tiny", "files": files, "class_names": DIGITS} | more))
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_contents) -> Publication:
+    return publish(tiny_contents)
+
+
+@pytest.fixture(scope="session")
+def tiny_gz(tiny, tiny_contents) -> dict[str, bytes]:
+    """What an honest mirror serves."""
+    return {
+        f"{file.name}.gz": gzip.compress(content)
+        for file, content in zip(tiny.files, tiny_contents, strict=True)
+    }
+
+
+# ---- mirrors ----
+
+
+class Reply:
+    """What a mirror answers to one request."""
+
+    def __init__(self, body: bytes = b"", status: int = 200, announced: int | None = None):
+        self.body = body
+        self.status = status
+        self.announced = len(body) if announced is None else announced
+
+
+class Mirror:
+    """A web server on this machine, which answers as it is told and remembers who asked."""
+
+    def __init__(self, answers: dict[str, Reply | bytes]):
+        self.asked: list[str] = []
+        self.closing = threading.Event()
+        mirror = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                name = self.path.rpartition("/")[2]
+                mirror.asked.append(name)
+                answer = answers.get(name, Reply(b"no such file", 404))
+                if answer is SILENCE:
+                    mirror.closing.wait(30)
+                    return
+                reply = answer if isinstance(answer, Reply) else Reply(answer)
+                self.send_response(reply.status)
+                self.send_header("Content-Type", "application/octet-stream")
+                self.send_header("Content-Length", str(reply.announced))
+                self.end_headers()
+                self.wfile.write(reply.body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
+        self.thread.start()
+
+    def close(self):
+        self.closing.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+SILENCE = Reply()  # the connection is taken and nothing is ever said
+
+
+@pytest.fixture
+def mirror(monkeypatch):
+    """Start mirrors: ``mirror({"name.gz": bytes or Reply})``; the rest is 404."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    started = []
+
+    def start(answers):
+        started.append(Mirror(answers))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+@pytest.fixture
+def dead_url() -> str:
+    """A port on which nobody listens."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.server_close()
+    return f"http://127.0.0.1:{server.server_port}/"
+
+
+@pytest.fixture
+def no_npm(tmp_path, monkeypatch):
+    """A PATH on which there is no npm, nor anything else."""
+    folder = tmp_path / "empty-path"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+
+
+# ---- other processes ----
+
+
+def python_environment(**more: str) -> dict[str, str]:
+    """The environment in which a child imports the package that is under test."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TQDM_", "MNIST_"))}
+    environment["PYTHONPATH"] = str(Path(mnist_helpers.__file__).parents[1])
+    return environment | {"NO_PROXY": "127.0.0.1"} | more
+
+
+@pytest.fixture(scope="session")
+def start_python() -> Callable[..., subprocess.Popen]:
+    """Start ``python -c code arguments``; whoever starts it waits for it or kills it."""
+
+    def start(code: str, *arguments: object, text=True, **environment: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=text,
+            env=python_environment(**environment),
+        )
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def run_python(start_python) -> Callable[..., str]:
+    """Run ``python -c code arguments`` to its end and return what it printed."""
+
+    def run(code: str, *arguments: object, **environment: str) -> str:
+        with start_python(code, *arguments, **environment) as child:
+            try:
+                out, err = child.communicate(timeout=120)
+            finally:
+                child.kill()
+        assert child.returncode == 0, err
+        return out
+
+    return run
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> object:
+    """Wait until the condition gives something true; what it gave last is returned."""
+    end = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
+
+
+ONE_RUN = """if True:
+    import hashlib, json, sys
+    from mnist_helpers.device import set_seed, use_device
+    from mnist_helpers.training import shuffled_batches, train
+    import numpy as np
+    import tensorflow as tf
+
+    def say(mark):
+        print(mark, file=sys.stderr, end="", flush=True)
+
+    say("<imported>")
+    facts = {"device": use_device("cpu")}
+    facts["threads"] = tf.config.threading.get_intra_op_parallelism_threads()
+    images = np.random.default_rng(0).random((200, 8, 8, 1), np.float32)
+    labels = np.eye(10, dtype=np.float32)[np.random.default_rng(1).integers(0, 10, 200)]
+
+    def run(seed, num_steps, description):
+        set_seed(seed)
+        kernel = tf.Variable(tf.random.truncated_normal([3, 3, 1, 4], stddev=0.1))
+        weights = tf.Variable(tf.random.truncated_normal([256, 10], stddev=0.1))
+
+        def step(x, y):
+            with tf.GradientTape() as tape:
+                hidden = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME"))
+                hidden = tf.nn.dropout(tf.reshape(hidden, [-1, 256]), 0.3)
+                logits = hidden @ weights
+                loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, logits))
+            for variable, slope in zip([kernel, weights], tape.gradient(loss, [kernel, weights])):
+                variable.assign_sub(0.1 * slope)
+            return loss, logits
+
+        batches = shuffled_batches(200, 20, num_steps, seed)
+        curve = train(step, images, labels, batches, description=description)
+        bits = kernel.numpy().tobytes() + weights.numpy().tobytes()
+        return hashlib.sha256(bits).hexdigest(), curve.loss.tolist()
+
+    say("<training>")
+    facts["bits"], facts["loss"] = run(3, 300, "practising")
+    say("<trained>")
+    facts["bits_of_another_seed"], _ = run(4, 300, "again")
+    print(json.dumps(facts))
+    """
+
+
+@pytest.fixture(scope="session")
+def one_thread_runs(start_python) -> list[dict]:
+    """The same training in two processes of one thread each, which run side by side."""
+    # Bytes, for what a terminal is told to do must not be translated.
+    children = [start_python(ONE_RUN, text=False, OMP_NUM_THREADS="1") for _ in range(2)]
+    runs = []
+    try:
+        for child in children:
+            out, err = (stream.decode() for stream in child.communicate(timeout=180))
+            assert child.returncode == 0, err
+            facts = json.loads(out)
+            facts["said_while_importing"], rest = err.split("<imported>")
+            facts["progress"] = rest.partition("<training>")[2].partition("<trained>")[0]
+            runs.append(facts)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+    return runs
+
+
+# ---- data ----
+
+
+@pytest.fixture(scope="session")
+def sample_loads(tmp_path_factory) -> Callable[..., tuple[Mnist, list]]:
+    """``load_data`` where no source has anything: the sample, and the warnings given."""
+
+    def load(**arguments):
+        nothing = tmp_path_factory.mktemp("nothing")
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            patch.setenv("MNIST_CACHE_DIR", str(nothing))
+            patch.setenv("MNIST_MIRRORS", "")
+            patch.setenv("PATH", str(nothing))
+            return load_data(**arguments), seen
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def sample_mnist(sample_loads) -> Mnist:
+    """The 5,000-digit sample, in the original's split."""
+    return sample_loads()[0]
+
+
+@pytest.fixture(scope="session")
+def full_loads() -> Callable[..., Mnist]:
+    """``load_data`` with the full set; the test is skipped where it cannot be had."""
+
+    def load(**arguments):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SampleDataWarning)
+            data = load_data(**arguments)
+        if data.is_sample:
+            pytest.skip("needs the full MNIST, and no source has it here")
+        return data
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def full_mnist(full_loads) -> Mnist:
+    """The full MNIST, in the original's split."""
+    return full_loads()
+
+
+@pytest.fixture
+def toy_data() -> Callable[..., Mnist]:
+    """Make a data set of 30 random images of which 20 are for test."""
+
+    def make(**more) -> Mnist:
+        rng = np.random.default_rng(1)
+        train, valid, test = (
+            Split(rng.integers(0, 256, (n, 28, 28), np.uint8), (np.arange(n) % 10).astype("u1"))
+            for n in (5, 5, 20)
+        )
+        facts = {
+            "data_set": "mnist",
+            "split": "original",
+            "class_names": DIGITS,
+            "source": "toy",
+            "sha256": "5" * 64,
+            "is_sample": False,
+            "answers": (),
+        }
+        return Mnist(train, valid, test, **(facts | more))
+
+    return make

@@ -1,0 +1,121 @@
+"""How good is a model, and how sure are we?"""
+
+import math
+
+import numpy as np
+import pytest
+
+from mnist_helpers.metrics import accuracy, accuracy_interval, mean_interval
+
+
+def accuracy_of_the_original(predictions, labels):
+    """Copied from the original notebook."""
+    return 100.0 * np.sum(np.argmax(predictions, 1) == np.argmax(labels, 1)) / predictions.shape[0]
+
+
+@pytest.mark.parametrize("size", [1, 3, 9_000])
+def test_accuracy_is_what_the_original_defines(size):
+    rng = np.random.default_rng(size)
+    predictions = rng.normal(size=(size, 10))
+    labels = np.eye(10)[rng.integers(0, 10, size)]
+    assert accuracy(predictions, labels) == accuracy_of_the_original(predictions, labels)
+
+
+def test_accuracy_is_a_plain_float_in_percent():
+    labels = np.eye(10, dtype=np.float32)
+    for predictions, percent in ((labels, 100.0), (np.roll(labels, 1, 0), 0.0)):
+        assert accuracy(predictions, labels) == percent
+        assert type(accuracy(predictions, labels)) is float
+    assert accuracy(np.eye(4), np.eye(4)[[0, 1, 2, 0]]) == 75.0
+
+
+def test_accuracy_takes_lists_and_whole_numbers():
+    assert accuracy([[1, 2], [5, 0]], [[0, 1], [0, 1]]) == 50.0
+
+
+def test_accuracy_does_not_mind_infinite_logits():
+    assert accuracy(np.array([[-np.inf, 0.0]]), np.array([[0, 1]])) == 100.0
+
+
+@pytest.mark.parametrize(
+    ("predictions", "labels"),
+    [
+        ((3, 10), (2, 10)),  # unequal lengths
+        ((1, 10), (3, 10)),
+        ((3, 10), (1, 10)),  # NumPy would stretch it
+        ((3, 10), (3, 9)),
+        ((10, 3), (3, 10)),
+        ((0, 10), (0, 10)),  # empty
+        ((3, 0), (3, 0)),
+        ((3,), (3,)),  # wrong rank
+        ((3, 10), (3,)),
+        ((3, 10, 1), (3, 10, 1)),
+        ((), ()),
+    ],
+)
+def test_accuracy_refuses_shapes_that_make_no_sense(predictions, labels):
+    with pytest.raises(ValueError, match=r"has shape|have the same") as refusal:
+        accuracy(np.zeros(predictions), np.zeros(labels))
+    assert str(predictions) in str(refusal.value) or str(labels) in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["predictions", "labels"])
+def test_accuracy_refuses_nan_by_name(name):
+    arrays = {"predictions": np.eye(10), "labels": np.eye(10)}
+    arrays[name][4, 7] = np.nan
+    with pytest.raises(ValueError, match=f"^{name} holds NaN"):
+        accuracy(**arrays)
+
+
+@pytest.mark.parametrize(("right", "size"), [(0, 10), (10, 10), (8_820, 9_000), (1, 3)])
+def test_the_interval_is_wilsons(right, size):
+    z = 1.959963984540054
+    p = right / size
+    centre = (p + z * z / (2 * size)) / (1 + z * z / size)
+    half = z * math.sqrt(p * (1 - p) / size + z * z / (4 * size**2)) / (1 + z * z / size)
+    low, high = accuracy_interval(100 * p, size)
+    assert low == pytest.approx(100 * (centre - half), abs=1e-9)
+    assert high == pytest.approx(100 * (centre + half), abs=1e-9)
+    assert 0 <= low <= 100 * p + 1e-9
+    assert 100 * p - 1e-9 <= high <= 100
+
+
+def test_more_images_and_less_confidence_make_the_interval_narrower():
+    def width(size, confidence):
+        low, high = accuracy_interval(98.0, size, confidence)
+        return high - low
+
+    assert width(10_000, 0.95) < width(1_000, 0.95)
+    assert width(1_000, 0.8) < width(1_000, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("percent", "size", "words"),
+    [
+        (-0.1, 10, "percent is -0.1"),
+        (100.1, 10, "percent is 100.1"),
+        (math.nan, 10, "percent is nan"),
+        (50.0, 0, "size is 0"),
+        (50.0, -3, "size is -3"),
+    ],
+)
+def test_an_interval_of_nonsense_is_refused(percent, size, words):
+    with pytest.raises(ValueError, match=words):
+        accuracy_interval(percent, size)
+
+
+def test_the_mean_interval_is_students():
+    values = [92.0, 93.5, 94.0, 91.5]
+    mean, half_width = mean_interval(values)
+    assert mean == pytest.approx(92.75)
+    # t(0.975, 3 degrees of freedom) from the table
+    expected = 3.182446 * np.std(values, ddof=1) / math.sqrt(4)
+    assert half_width == pytest.approx(expected, rel=1e-6)
+    assert mean_interval([5.0, 5.0]) == (5.0, 0.0)
+    assert mean_interval(values, confidence=0.5)[1] < half_width
+
+
+@pytest.mark.parametrize("values", [[], [92.0], [[92.0, 93.0]]])
+def test_one_run_has_no_interval(values):
+    with pytest.raises(ValueError, match="two runs or more"):
+        mean_interval(values)

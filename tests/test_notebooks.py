@@ -1,0 +1,160 @@
+"""The chapters as git keeps them: tidy, parameterised, with captions for every figure."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import papermill
+import pytest
+import yaml
+
+from mnist_helpers import data, metrics, training
+from mnist_helpers.parameters import RULES
+from pipeline.notebooks import CHAPTERS, code_cells, read
+from pipeline.tidy_notebooks import CHECKED, tidy
+
+PATHS = sorted(CHAPTERS.glob("*.ipynb"))
+EXPECTED = [
+    "01-data",
+    "02-logistic-regression",
+    "03-mlp",
+    "04-regularized-mlp",
+    "05-simple-cnn",
+    "06-deeper-cnn",
+    "07-comparison",
+]
+
+pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def test_every_chapter_is_there_and_in_the_table_of_contents(path: Path):
+    toc = yaml.safe_load((CHAPTERS.parent / "_toc.yml").read_text())
+    listed = [chapter["file"] for chapter in toc["chapters"]]
+    assert f"chapters/{path.stem}" in listed
+    assert set(EXPECTED) <= {other.stem for other in PATHS}
+
+
+def test_is_tidy(path: Path):
+    notebook = read(path)
+    assert tidy(notebook) == notebook, f"run `make format`: {path.name} is not tidy"
+
+
+def test_has_the_newest_format_and_unique_cell_ids(path: Path):
+    notebook = read(path)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+
+
+def test_checked_cells_have_an_output_to_check(path: Path):
+    checked = [cell for cell in code_cells(read(path)) if cell.source.startswith(CHECKED)]
+    assert checked, "no cell begins with # NBVAL_CHECK_OUTPUT"
+    assert all(cell.outputs for cell in checked)
+
+
+def test_first_code_cell_holds_the_parameters_and_the_second_checks_them_all(path: Path):
+    first, second = code_cells(read(path))[:2]
+    assert tags(first) == ["parameters"]
+    names = set(papermill.inspect_notebook(path))
+    assert names and names <= set(RULES)
+    calls = [node for node in ast.walk(ast.parse(second.source)) if isinstance(node, ast.Call)]
+    checks = [call for call in calls if getattr(call.func, "id", "") == "check_parameters"]
+    assert len(checks) == 1
+    assert {keyword.arg for keyword in checks[0].keywords} == names
+
+
+def test_every_parameter_is_a_literal_with_a_comment(path: Path):
+    first = code_cells(read(path))[0]
+    for line in first.source.splitlines():
+        assert re.match(r"\w+ = .+ {2}# \S", line), line
+    for statement in ast.parse(first.source).body:
+        ast.literal_eval(statement.value)
+
+
+def test_no_record_and_no_summary_is_written_by_default(path: Path):
+    parameters = papermill.inspect_notebook(path)
+    for name in ("record_dir", "log_dir"):
+        if name in parameters:
+            assert parameters[name]["default"] in ('""', "''")
+
+
+def test_every_figure_has_a_name_a_caption_and_a_text_for_who_cannot_see_it(path: Path):
+    draws = re.compile(r"plt\.|show_digits\(|plot_\w+\(")
+    names = []
+    for cell in code_cells(read(path)):
+        figure = cell.metadata.get("mystnb", {}).get("figure")
+        if figure is None:
+            defines = "def " in cell.source or "import" in cell.source
+            assert defines or not draws.search(cell.source), f"no caption:\n{cell.source}"
+            continue
+        assert figure["name"].startswith("fig-")
+        assert len(figure["caption"]) > 20
+        assert len(cell.metadata["mystnb"]["image"]["alt"]) > 20
+        names.append(figure["name"])
+    assert len(names) >= 2 and len(set(names)) == len(names)
+
+
+def test_every_figure_is_read_in_the_prose(path: Path):
+    notebook = read(path)
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for cell in code_cells(notebook):
+        figure = cell.metadata.get("mystnb", {}).get("figure")
+        if figure:
+            assert f"{{numref}}`{figure['name']}`" in prose
+
+
+def test_has_objectives_a_summary_and_where_to_read_on(path: Path):
+    prose = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    text = "\n".join(prose)
+    assert prose[0].startswith("# ")
+    for part in ("What you will be able to do", "## Summary", "## Where to read on"):
+        assert part in text, f"no {part!r}"
+
+
+def test_numbers_in_prose_that_look_measured_come_from_the_run(path: Path):
+    """Percentages with two decimals are measurements, and these are glued, never typed."""
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            prose = re.sub(r"`[^`]*`", "", cell.source)
+            typed = re.findall(r"\b\d\d\.\d\d %", prose)
+            assert set(typed) <= {"92.11 %"}, typed  # the original's own figure
+
+
+def test_functions_that_the_package_has_too_are_the_same(path: Path):
+    """A function built on the page and offered by the package must not drift."""
+    package = {
+        name: function
+        for module in (data, metrics, training)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+    }
+    for cell in code_cells(read(path)):
+        if "def " not in cell.source:
+            continue
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.FunctionDef) and node.name in package:
+                source = inspect.getsource(package[node.name])
+                assert bare(node) == bare(ast.parse(source).body[0]), node.name
+
+
+def bare(function: ast.FunctionDef) -> str:
+    """A function's code without its docstring and annotations."""
+    function = ast.parse(ast.unparse(function)).body[0]
+    for node in ast.walk(function):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+            for argument in node.args.args:
+                argument.annotation = None
+            if ast.get_docstring(node) is not None:
+                node.body = node.body[1:]
+    return ast.unparse(function)
+
+
+def test_names_no_path_of_a_machine(path: Path):
+    assert not re.search(r"/(home|root|Users|work|tmp)/|[A-Z]:\\\\", path.read_text())

@@ -1,0 +1,333 @@
+"""The Makefile's promises, on a book of three small chapters in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from pipeline.fingerprint import LONG
+from pipeline.kept_records import forget_records, replace_records
+from pipeline.notebooks import ChapterError, faults, normalised, with_outputs
+from pipeline.tidy_notebooks import tidy
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("Makefile", "_config.yml", "mnist_helpers", "pipeline", "requirements.lock")
+THIS_ENVIRONMENT = (f"VENV={sys.prefix}", "READY=ready")
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+PARAMETERS = 'num_steps = 3  # steps\nrecord_dir = ""  # where the record goes'
+CHECK = (
+    "from mnist_helpers.parameters import check_parameters\n"
+    "parameters = check_parameters(num_steps=num_steps, record_dir=record_dir)"
+)
+RECORD = (
+    "from pathlib import Path\n"
+    "if record_dir:\n"
+    "    Path(record_dir).mkdir(exist_ok=True)\n"
+    "    Path(record_dir, f'{num_steps}-steps.json').write_text('{}')"
+)
+
+
+def write_chapter(book: Path, name: str, prose: str = "Prose.", code: str = "1 + 1") -> None:
+    notebook = new_notebook(metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    notebook.cells = [
+        new_markdown_cell(f"# Chapter {name}\n\n{prose}"),
+        new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+        new_code_cell(CHECK),
+        new_code_cell("from myst_nb import glue\nglue('seven', 7.0, display=False)"),
+        new_code_cell(RECORD),
+        new_code_cell(code),
+    ]
+    nbformat.write(notebook, book / "chapters" / f"{name}.ipynb")
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small book, made once; the tests change it and make it again."""
+    folder = tmp_path_factory.mktemp("a book with späces")
+    for part in PARTS:
+        source = ROOT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, folder / part)
+    shutil.copytree(ROOT / "chapters" / "_static", folder / "chapters" / "_static")
+    shutil.copy(ROOT / "chapters" / "references.bib", folder / "chapters")
+    (folder / "chapters" / "intro.md").write_text("# A small book\n")
+    names = ("01-data", "06-deeper-cnn", "07-comparison")
+    for name in names:
+        write_chapter(folder, name)
+    files = "".join(f"  - file: chapters/{name}\n" for name in names)
+    (folder / "_toc.yml").write_text(f"format: jb-book\nroot: chapters/intro\nchapters:\n{files}")
+    (folder / "pyproject.toml").touch()
+    (folder / "ready").touch()  # newer than what the environment depends on: it is not made again
+    done = make(folder)
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+def make(book: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run make with the environment of these tests in place of one of its own."""
+    command = ["make", "book", *THIS_ENVIRONMENT, *arguments]
+    inherited = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+    return subprocess.run(
+        command,
+        cwd=book,
+        env=inherited | environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def ran(done: subprocess.CompletedProcess) -> set[str]:
+    """The runs that papermill showed a progress bar for."""
+    return set(re.findall(r"(\d\d-[\w-]+):\s+\d+%", done.stdout))
+
+
+def html(book: Path, name: str) -> str:
+    return (book / "_build" / "html" / "chapters" / f"{name}.html").read_text()
+
+
+def test_says_where_the_site_is_and_how_long_each_chapter_took(book: Path):
+    done = make(book)
+    assert str(book / "_build" / "html" / "index.html") in done.stdout
+    for name in ("01-data", "06-deeper-cnn", "07-comparison"):
+        assert re.search(rf"{name} +\d+\.\d s", done.stdout)
+
+
+def test_nothing_changed_nothing_runs_and_nothing_is_rendered(book: Path):
+    began = time.monotonic()
+    done = make(book)
+    assert done.returncode == 0 and not ran(done) and "Rendering" not in done.stdout
+    assert time.monotonic() - began < 15
+
+
+def test_files_with_new_dates_but_the_same_content_run_nothing(book: Path):
+    for path in book.glob("mnist_helpers/*.py"):
+        path.touch()
+    assert not ran(make(book))
+
+
+def test_only_prose_changed_the_page_is_rendered_and_nothing_runs(book: Path):
+    write_chapter(book, "01-data", prose="Prose that is new: {glue:text}`seven:.1f`.")
+    done = make(book)
+    assert done.returncode == 0 and not ran(done)
+    assert "Prose that is new" in html(book, "01-data") and "7.0" in html(book, "01-data")
+
+
+def test_only_a_comment_changed_nothing_runs(book: Path):
+    write_chapter(book, "01-data", code="1 + 1  # two")
+    assert not ran(make(book))
+    assert "two" in html(book, "01-data")
+
+
+def test_code_changed_that_chapter_runs_and_the_one_that_reads_its_records(book: Path):
+    write_chapter(book, "01-data", code="print(6 * 7)")
+    done = make(book)
+    assert ran(done) == {"01-data", "07-comparison"}
+    assert "42" in html(book, "01-data")
+
+
+def test_helpers_changed_every_chapter_runs(book: Path):
+    with (book / "mnist_helpers" / "idx.py").open("a") as source:
+        source.write("\nANOTHER = 1\n")
+    done = make(book, "--jobs=2")
+    assert done.returncode == 0
+    assert ran(done) == {"01-data", "06-deeper-cnn", "07-comparison"}
+
+
+def test_long_runs_the_20_001_steps_too_and_keeps_both_records(book: Path):
+    assert ran(make(book, "LONG=1")) == {*LONG, "07-comparison"}
+    records = {path.name for path in (book / "_build" / "records").glob("*.json")}
+    assert records == {"3-steps.json", "20001-steps.json"}
+    write_chapter(book, "06-deeper-cnn", code="print('another network')")
+    make(book)  # the long run was of the old network: its record must not stand
+    records = {path.name for path in (book / "_build" / "records").glob("*.json")}
+    assert records == {"3-steps.json"}
+
+
+def test_a_cell_that_raises_stops_the_build_and_names_the_chapter(book: Path):
+    before = html(book, "01-data")
+    write_chapter(book, "01-data", code="raise RuntimeError('the dog ate it')")
+    done = make(book)
+    assert done.returncode != 0
+    assert "Chapter 01-data stopped" in done.stdout and "the dog ate it" in done.stdout
+    assert html(book, "01-data") == before
+    assert (book / "_build" / "failed" / "01-data.ipynb").exists()
+    write_chapter(book, "01-data")
+    assert make(book).returncode == 0
+    assert not (book / "_build" / "failed" / "01-data.ipynb").exists()
+
+
+def test_broken_references_stop_the_build_and_name_the_chapter(book: Path):
+    before = html(book, "06-deeper-cnn")
+    faulty = {
+        "{numref}`fig-nowhere`": "fig-nowhere",
+        "{glue:text}`unglued:.1f`": "unglued",
+        "{doc}`no-such-page`": "no-such-page",
+        "[a link](no-such-file.md)": "no-such-file.md",
+        "{cite:t}`nobody1900`": "nobody1900",
+    }
+    write_chapter(
+        book, "06-deeper-cnn", prose=" and ".join(faulty), code="print('another network')"
+    )
+    done = make(book)
+    assert done.returncode != 0
+    assert "The site was not made. At fault: 06-deeper-cnn" in done.stdout
+    for named in faulty.values():
+        assert re.search(f"WARNING.*{named}", done.stdout), named
+    assert html(book, "06-deeper-cnn") == before
+    assert make(book).returncode != 0, "the second time it must not pass either"
+    write_chapter(book, "06-deeper-cnn", code="print('another network')")
+
+
+def test_a_parameter_that_the_chapter_does_not_have_stops_the_build(book: Path):
+    (book / "parameters.yml").write_text("01-data: {nmu_steps: 2}\n")
+    done = make(book, "PARAMETERS=parameters.yml", "BUILD=_build/misspelt")
+    assert done.returncode != 0 and "did you mean num_steps?" in done.stdout
+
+
+def test_killed_in_mid_run_the_next_make_repairs(book: Path):
+    write_chapter(book, "01-data", code="import time; time.sleep(60)")
+    process = subprocess.Popen(
+        ["make", "book", *THIS_ENVIRONMENT],
+        cwd=book,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not list(book.glob("_build/.partial-*/run.ipynb")):
+        assert time.monotonic() < deadline, "the chapter did not begin"
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    write_chapter(book, "01-data", code="print('whole')")
+    assert make(book).returncode == 0
+    assert "whole" in html(book, "01-data")
+
+
+def test_killed_while_rendering_the_next_make_starts_that_afresh(book: Path):
+    (book / "_build" / "render" / ".unfinished").touch()
+    for pickle in (book / "_build" / "render").rglob("environment.pickle"):
+        pickle.write_bytes(b"half")
+    write_chapter(book, "01-data", prose="Rendered afresh.", code="print('whole')")
+    assert make(book).returncode == 0
+    assert "Rendered afresh." in html(book, "01-data")
+
+
+def test_without_the_full_data_every_page_has_a_banner(book: Path, tmp_path: Path):
+    code = "from mnist_helpers.data import load_data\nprint(load_data())"
+    write_chapter(book, "01-data", code=code)
+    path_without_npm = tmp_path / "bin"
+    path_without_npm.mkdir()
+    for program in ("make", "sh", "touch"):
+        (path_without_npm / program).symlink_to(shutil.which(program))
+    done = make(
+        book,
+        "BUILD=_build/sample",
+        MNIST_CACHE_DIR=str(tmp_path / "cache"),
+        MNIST_MIRRORS="http://127.0.0.1:9/",
+        PATH=str(path_without_npm),
+    )
+    assert done.returncode == 0, done.stdout
+    assert "WARNING: the book is made from 5,000 digits" in done.stdout
+    for name in ("intro", "01-data", "07-comparison"):
+        page = (book / "_build" / "sample" / "html" / "chapters" / f"{name}.html").read_text()
+        assert "made from a sample of 5,000 digits" in page
+    assert "made from a sample" not in html(book, "07-comparison")
+
+
+def test_python_too_old_is_a_sentence(book: Path, tmp_path: Path):
+    old = tmp_path / "python3.10"
+    pretend = "import sys; sys.version_info = (3, 10); exec(sys.argv[1])"
+    old.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{pretend}" "$2"\n')
+    old.chmod(0o755)
+    done = subprocess.run(
+        ["make", "lab", f"PYTHON={old}"], cwd=book, capture_output=True, text=True, env=os.environ
+    )
+    assert done.returncode != 0
+    assert "needs Python 3.11, 3.12 or 3.13" in done.stderr
+    assert not (book / ".venv").exists()
+
+
+def executed(*cells) -> nbformat.NotebookNode:
+    return new_notebook(cells=list(cells))
+
+
+def test_faults_names_what_must_not_be_published():
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=[])
+    widget = nbformat.v4.new_output(
+        "display_data", data={"application/vnd.jupyter.widget-view+json": {}}
+    )
+    notebook = executed(
+        new_code_cell("a", execution_count=1),
+        new_code_cell("b", execution_count=2, outputs=[error]),
+        new_code_cell("c", execution_count=3, outputs=[widget]),
+        new_code_cell("d"),
+    )
+    assert faults(notebook) == [
+        "code cell 2 raised ValueError: no",
+        "code cell 3 left a progress bar behind",
+        "code cell 4 did not run",
+    ]
+
+
+def test_outputs_of_other_code_are_refused():
+    with pytest.raises(ChapterError, match="run it again"):
+        with_outputs(executed(new_code_cell("a = 1")), executed(new_code_cell("a = 2")))
+
+
+def test_outputs_pass_over_the_cell_that_papermill_adds():
+    injected = new_code_cell("a = 2", metadata={"tags": ["injected-parameters"]})
+    output = nbformat.v4.new_output("stream", text="seen")
+    ran_cell = new_code_cell("print(a)", execution_count=3, outputs=[output])
+    merged = with_outputs(
+        executed(
+            new_markdown_cell("new prose"), new_code_cell("a = 1"), new_code_cell("print( a )")
+        ),
+        executed(new_code_cell("a = 1", execution_count=1), injected, ran_cell),
+    )
+    assert merged.cells[2].source == "print( a )" and merged.cells[2].outputs == [output]
+
+
+def test_normalised_code_ignores_comments_and_layout_alone():
+    assert normalised("a=1 # one") == normalised("a = 1")
+    assert normalised("a = 1") != normalised("a = 2")
+    assert normalised("%matplotlib inline") == "%matplotlib inline"
+
+
+def test_tidy_keeps_checked_outputs_and_drops_the_rest():
+    output = nbformat.v4.new_output("stream", text="seen")
+    notebook = executed(
+        new_code_cell("# NBVAL_CHECK_OUTPUT\n1", execution_count=7, outputs=[output]),
+        new_code_cell("2", execution_count=8, outputs=[output], metadata={"scrolled": True}),
+    )
+    checked, plain = tidy(notebook).cells
+    assert checked.outputs and checked.execution_count == 1
+    assert not plain.outputs and plain.execution_count is None and not plain.metadata
+
+
+def test_records_of_a_run_replace_those_it_left_before(tmp_path: Path):
+    folder, first, second = (tmp_path / name for name in ("records", "first", "second"))
+    for path in (folder, first, second):
+        path.mkdir()
+    (folder / "other.json").touch()
+    (first / "a.json").touch()
+    (first / "b.json").touch()
+    (second / "b.json").write_text("new")
+    replace_records("run", first, folder)
+    replace_records("run", second, folder)
+    assert {path.name for path in folder.glob("*.json")} == {"b.json", "other.json"}
+    assert (folder / "b.json").read_text() == "new"
+    forget_records("run", folder)
+    assert {path.name for path in folder.glob("*")} == {"other.json"}

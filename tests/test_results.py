@@ -1,0 +1,75 @@
+"""The figures that a full run must give. They need `make book`, and say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from mnist_helpers.records import Record, load_records
+from pipeline.notebooks import CHAPTERS
+
+RECORDS = CHAPTERS.parent / "_build" / "records"
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[Record]:
+    records = [
+        record
+        for record in load_records(RECORDS)
+        if record["data_source"] == "full" and record["test_size"] == 9_000
+    ]
+    if not records:
+        pytest.skip(f"no records of a full run in {RECORDS}: `make book` makes them")
+    return records
+
+
+def accuracies(runs: list[Record], wanted: Callable[[Record], bool]) -> list[float]:
+    found = [record["test_accuracy"] for record in runs if wanted(record)]
+    if not found:
+        pytest.skip("no such run among the records")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("model", "low", "high"),
+    [
+        ("logistic_regression", 92.0, 93.0),
+        ("mlp", 97.8, 100.0),
+        ("mlp_keras", 97.8, 100.0),
+        ("regularized_mlp", 97.0, 100.0),
+    ],
+)
+def test_a_model_comes_out_where_it_must(runs: list[Record], model: str, low: float, high: float):
+    (accuracy,) = accuracies(runs, lambda record: record["model"] == model)
+    assert low <= accuracy <= high
+
+
+def test_the_bug_of_chapter_4_costs_what_it_cost_the_original(runs: list[Record]):
+    found = accuracies(runs, lambda record: "_bug_" in record["model"])
+    assert len(found) >= 10
+    assert min(found) >= 73 and max(found) <= 78
+
+
+def test_without_the_bug_no_network_is_near_75(runs: list[Record]):
+    fixed = accuracies(
+        runs, lambda r: r["model"].startswith("regularized_mlp") and "_bug_" not in r["model"]
+    )
+    assert min(fixed) > 85
+
+
+def test_the_simple_cnn_lies_where_it_must_over_several_seeds(runs: list[Record]):
+    found = accuracies(runs, lambda record: record["model"] == "simple_cnn")
+    assert len(found) >= 5
+    assert 91 <= np.mean(found) <= 95
+
+
+def test_the_deeper_cnn(runs: list[Record]):
+    (short,) = accuracies(runs, lambda r: r["model"] == "deeper_cnn" and r["num_steps"] < 20_000)
+    assert short >= 95
+
+
+def test_the_deeper_cnn_after_20_001_steps(runs: list[Record]):
+    (long,) = accuracies(runs, lambda r: r["model"] == "deeper_cnn" and r["num_steps"] >= 20_000)
+    assert long >= 98.5

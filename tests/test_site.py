@@ -1,0 +1,148 @@
+"""The rendered site, as `make test` makes it with few steps."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+from pipeline.notebooks import CHAPTERS, code_cells, read
+
+SITE = CHAPTERS.parent / "_build" / "test" / "html"
+NAMES = sorted(path.stem for path in CHAPTERS.glob("*.ipynb"))
+PAGES = ["intro", *NAMES, "references"]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def site() -> Path:
+    if not (SITE / "index.html").exists():
+        pytest.fail("The site is not there. `make test` makes it before it runs these tests.")
+    return SITE
+
+
+@functools.cache
+def page(name: str) -> BeautifulSoup:
+    return BeautifulSoup((SITE / "chapters" / f"{name}.html").read_text(), "html.parser")
+
+
+def test_the_front_page_leads_to_the_book():
+    assert "chapters/intro.html" in (SITE / "index.html").read_text()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_is_there_with_its_title(name: str):
+    assert page(name).find("h1").get_text().strip()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_is_there_with_number_caption_and_alt_text(name: str):
+    wanted = [
+        cell.metadata.mystnb.figure.name
+        for cell in code_cells(read(CHAPTERS / f"{name}.ipynb"))
+        if cell.metadata.get("mystnb", {}).get("figure")
+    ]
+    if name == "07-comparison":  # a record of few steps need not show every mistake
+        wanted = [figure for figure in wanted if page(name).find(id=figure)]
+    assert len(wanted) >= 2
+    for figure in wanted:
+        found = page(name).find("figure", id=figure)
+        assert found is not None, figure
+        image = found.find("img")
+        assert (SITE / "chapters" / image["src"]).resolve().stat().st_size > 500
+        assert len(image["alt"]) > 20
+        assert re.match(r"Fig\. \d+\.\d+", found.find("figcaption").get_text().strip())
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_broken_is_published(name: str):
+    html = page(name)
+    assert not html.select(".cell_output .traceback, .output.traceback, .system-message")
+    text = html.find("article").get_text()
+    for sign in ("Traceback (most recent call last)", "{glue:", "{numref}", "{cite", "{doc}"):
+        assert sign not in text
+    assert "undefined label" not in text
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_within_the_site_leads_somewhere(name: str):
+    here = SITE / "chapters" / f"{name}.html"
+    for link in page(name).select("a[href]"):
+        href = link["href"]
+        if re.match(r"[a-z]+:", href):
+            continue
+        target, _, anchor = href.partition("#")
+        file = (here.parent / target).resolve() if target else here
+        assert file.exists(), href
+        if anchor and file.suffix == ".html" and file.parent == here.parent:
+            assert page(file.stem).find(id=anchor) is not None, href
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_loads_nothing_from_elsewhere(name: str):
+    for element in page(name).select("script[src], link[rel=stylesheet], img[src]"):
+        address = element.get("src") or element.get("href")
+        assert not re.match(r"(https?:)?//", address), address
+
+
+def browser_path() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """The site on a local server."""
+    handler = functools.partial(QuietHandler, directory=str(SITE))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments) -> None:
+        pass
+
+
+@pytest.mark.skipif(browser_path() is None, reason="no Chromium or Chrome is installed")
+def test_a_reader_clicks_from_the_first_page_to_the_last(address: str):
+    from playwright.sync_api import sync_playwright
+
+    complaints: list[str] = []
+    visited = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        tab = browser.new_page()
+        tab.on("console", lambda m: m.type == "error" and complaints.append(m.text))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        tab.on(
+            "request",
+            lambda r: r.url.startswith((address, "data:")) or complaints.append(f"asks {r.url}"),
+        )
+        tab.goto(f"{address}/index.html")
+        tab.wait_for_url("**/chapters/intro.html")
+        for _ in PAGES:
+            tab.wait_for_load_state("load")
+            visited.append(Path(tab.url).stem)
+            assert tab.locator("h1").first.is_visible()
+            assert tab.locator(".katex-error").count() == 0
+            if tab.locator("span.math, div.math").count():
+                tab.locator(".katex").first.wait_for()  # the maths is set, not left as source
+            following = tab.locator("a.right-next")
+            if following.count() == 0:
+                break
+            following.click()
+            tab.wait_for_function("url => location.href != url", arg=tab.url)
+        browser.close()
+    assert visited == PAGES
+    assert complaints == []
