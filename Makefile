@@ -19,14 +19,14 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 CHAPTERS := $(basename $(notdir $(sort $(wildcard chapters/[0-9]*.ipynb))))
 COMPARISON := 07-comparison
+LONG_RUN := 06-deeper-cnn-long
 EXECUTED := $(CHAPTERS:%=$(BUILD)/executed/%.ipynb)
-COMPARED := $(filter-out %/$(COMPARISON).ipynb,$(EXECUTED)) \
-    $(if $(LONG),$(BUILD)/executed/06-deeper-cnn-long.ipynb)
+LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
+COMPARED := $(filter-out %/$(COMPARISON).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
 PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
 
 .PHONY: book site test lab format lock clean data fingerprints always
 .DELETE_ON_ERROR:
-.SECONDARY:
 
 book: site
 	@$(RUN) pipeline.report $(BUILD)
@@ -57,10 +57,10 @@ $(BUILD)/data.json: always $(READY)
 fingerprints: $(BUILD)/data.json $(READY)
 	@$(RUN) pipeline.fingerprint $(BUILD) $(PARAMETERS)
 
-$(BUILD)/fingerprints/%.json: fingerprints
+$(patsubst %,$(BUILD)/fingerprints/%.json,$(CHAPTERS) $(LONG_RUN)): fingerprints
 	@:
 
-$(BUILD)/executed/%.ipynb: $(BUILD)/fingerprints/%.json
+$(EXECUTED) $(LONG_EXECUTED): $(BUILD)/executed/%.ipynb: $(BUILD)/fingerprints/%.json
 	@$(RUN) pipeline.run_chapter $* $(BUILD)
 
 $(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED)
