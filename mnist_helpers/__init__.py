@@ -20,8 +20,32 @@ Importing the package imports none of them: TensorFlow takes seconds to start,
 and a misspelt parameter should not have to wait for it.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 
-# TensorFlow's start-up remarks would be printed into the reader's page. Only
-# errors should be; the variable is read when TensorFlow is first imported.
+# TensorFlow's remarks would be printed into the reader's page. Only errors
+# should be; the variable is read when TensorFlow is first imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextlib.contextmanager
+def without_start_up_remarks() -> Iterator[None]:
+    """Keep out of the page what compiled code writes before it heeds the variable above.
+
+    That goes past Python's ``sys.stderr``, to file descriptor 2. Python's own
+    errors are raised as ever.
+
+    Examples
+    --------
+    >>> with without_start_up_remarks():
+    ...     import tensorflow as tf
+    """
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 
-import tensorflow as tf
+from mnist_helpers import without_start_up_remarks
+
+with without_start_up_remarks():
+    import tensorflow as tf
 
 THREADS_VARIABLE = "OMP_NUM_THREADS"  # NumPy and scikit-learn heed it too
+DEVICES = ("auto", "cpu", "gpu")
 
 
 class DeviceError(RuntimeError):
@@ -31,6 +35,8 @@ def use_device(device: str = "auto") -> str:
 
     Raises
     ------
+    ValueError
+        If ``device`` is none of the above.
     DeviceError
         If "gpu" is asked for and TensorFlow sees none, or if TensorFlow has
         already begun on another device.
@@ -40,6 +46,8 @@ def use_device(device: str = "auto") -> str:
     >>> use_device("cpu")  # doctest: +ELLIPSIS
     'CPU, ... threads'
     """
+    if device not in DEVICES:
+        raise ValueError(f'device is {device!r}; it may be "auto", "cpu" or "gpu".')
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise DeviceError(

@@ -43,7 +43,7 @@ STYLE = {
 def use_house_style() -> None:
     """Draw the figures that follow in the house style, and sharp at any size."""
     plt.rcParams.update(STYLE)
-    set_matplotlib_formats("svg")
+    set_matplotlib_formats("svg", metadata={"Date": None})
 
 
 def show_digits(

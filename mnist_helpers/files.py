@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -38,15 +38,15 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     b'7'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=PARTIAL, dir=path.parent)
+    partial = path.parent / f"{PARTIAL}{uuid.uuid4().hex}"
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with partial.open("xb") as stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(partial).replace(path)
+        partial.replace(path)
     except BaseException:
-        Path(partial).unlink()
+        partial.unlink(missing_ok=True)
         raise
 
 

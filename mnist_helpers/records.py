@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import platform
 import re
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -24,6 +26,7 @@ from mnist_helpers.metrics import accuracy
 if TYPE_CHECKING:  # chapter 7 reads records without waiting for TensorFlow
     from mnist_helpers.training import Curve
 
+DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError)
 LIBRARIES = ("tensorflow", "keras", "scikit-learn", "numpy")
 
 
@@ -130,8 +133,11 @@ def save_record(
         "curve": _curve_as_lists(curve) if curve else None,
     }
     folder = Path(record_dir).expanduser()
-    name = re.sub(r"[^\w.-]+", "_", f"{chapter}--{model}--seed-{seed}")
+    steps = "" if facts["num_steps"] is None else f"--{facts['num_steps']}-steps"
+    name = re.sub(r"[^\w.-]+", "_", f"{chapter}--{model}{steps}--seed-{seed}")
     predicted = np.argmax(test_predictions, 1).astype(np.uint8)
+    # The old facts go before the new predictions come: never a record of two runs.
+    (folder / f"{name}.json").unlink(missing_ok=True)
     write_whole(
         folder / f"{name}.npz",
         lambda stream: np.savez_compressed(
@@ -164,7 +170,7 @@ def _load_record(path: Path) -> Record:
         if not len(record.predictions) == len(record.labels) == record["test_size"]:
             raise ValueError(f"{len(record.predictions)} predictions")
         return record
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (*DAMAGED_ARCHIVE, OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(
             f"The run record {path} cannot be read ({error}). Remove it and run `make book` again."
         ) from error

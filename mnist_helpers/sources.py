@@ -269,7 +269,6 @@ def _member(archive: tarfile.TarFile, name: str, file: IdxFile) -> bytes:
 
 def keep(delivery: Delivery, folder: Path) -> None:
     """Write a delivery into the cache, each file whole or not at all."""
-    remove_leftovers(folder)
     for file, content in zip(delivery.publication.files, delivery.contents, strict=True):
         write_whole(folder / file.name, lambda stream, content=content: stream.write(content))
 
@@ -301,6 +300,7 @@ def deliver(publication: Publication, cache: Path | None = None) -> Delivery:
     """
     logging.getLogger("pooch").setLevel(logging.WARNING)  # it would report hashes we check
     folder = (cache or cache_folder()) / publication.name
+    remove_leftovers(folder)
     sources: list[tuple[str, Callable[[], list[bytes]]]] = [
         (f"cache {folder}", lambda: read_folder(publication, folder))
     ]

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from tqdm.auto import tqdm
+
+from mnist_helpers import without_start_up_remarks
+
+with without_start_up_remarks():
+    import tensorflow as tf
 
 # Steps that one call of the compiled loop may run: few enough for the progress
 # bar to move, many enough for the call to cost nothing.

@@ -264,7 +264,10 @@ ONE_RUN = """if True:
 def one_thread_runs(start_python) -> list[dict]:
     """The same training in two processes of one thread each, which run side by side."""
     # Bytes, for what a terminal is told to do must not be translated.
-    children = [start_python(ONE_RUN, text=False, OMP_NUM_THREADS="1") for _ in range(2)]
+    children = [
+        start_python(ONE_RUN, text=False, OMP_NUM_THREADS="1", TQDM_MININTERVAL="0")
+        for _ in range(2)
+    ]
     runs = []
     try:
         for child in children:

@@ -26,6 +26,11 @@ def test_gpu_without_a_gpu_is_an_error_that_says_what_to_do():
     assert "tensorflow[and-cuda]" in message
 
 
+def test_a_device_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="tpu"):
+        use_device("tpu")
+
+
 @pytest.mark.skipif(HAS_GPU, reason="there is a GPU here")
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_without_a_gpu_it_is_the_cpu_with_all_its_cores(device, monkeypatch):

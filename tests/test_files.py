@@ -176,7 +176,6 @@ def test_a_leftover_that_cannot_be_removed_stops_nobody(tmp_path):
     remove_leftovers(tmp_path / "no such folder")  # nor does a folder that is not there
 
 
-@pytest.mark.xfail(strict=True, reason="mkstemp makes files that only their owner can read")
 def test_files_can_be_read_by_whom_the_umask_lets(tmp_path):
     before = os.umask(0o022)
     try:
