@@ -8,6 +8,7 @@ last run), renders it, and puts the site in BUILD/html when all went well.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -93,7 +94,13 @@ def render(build: Path) -> None:
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(build / "book")]
     command += ["-n", "-W", "--keep-going", "-q", "--path-output", str(rendered)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},  # _config.yml names pipeline.quiz
+    )
     said = without_colours(done.stdout)
     warnings = [line for line in said.splitlines() if re.search(r"WARNING|ERROR", line)]
     if done.returncode != 0 or warnings:
