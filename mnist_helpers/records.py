@@ -149,6 +149,21 @@ def save_record(
     return folder / f"{name}.json"
 
 
+def record_folder(record_dir: str = "") -> Path:
+    """The folder of run records: ``record_dir``, else where `make book` puts them.
+
+    Examples
+    --------
+    >>> record_folder("somewhere").name
+    'somewhere'
+    >>> record_folder().parts[-2:]
+    ('_build', 'records')
+    """
+    if record_dir:
+        return Path(record_dir).expanduser()
+    return Path(__file__).parents[1] / "_build" / "records"
+
+
 def load_records(record_dir: str | Path) -> list[Record]:
     """Read every record of a folder, in the order of chapters and names.
 

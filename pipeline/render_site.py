@@ -36,14 +36,19 @@ SAMPLE_BANNER = (
 )
 
 
+def pages() -> list[str]:
+    """The pages of the book in the order of _toc.yml, without their endings."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    parts = toc.get("parts", [toc])
+    return [toc["root"], *(chapter["file"] for part in parts for chapter in part["chapters"])]
+
+
 def assemble(build: Path) -> None:
     """Write the book's sources, each file only if it changed, so that rendering is quick."""
     book = build / "book"
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    pages = [toc["root"], *(chapter["file"] for chapter in toc["chapters"])]
     wanted = {ROOT / "_toc.yml": (ROOT / "_toc.yml").read_bytes()}
     from_sample = False
-    for page in pages:
+    for page in pages():
         if (ROOT / f"{page}.md").exists():
             wanted[ROOT / f"{page}.md"] = (ROOT / f"{page}.md").read_bytes()
             continue

@@ -14,10 +14,11 @@ import pytest
 from bs4 import BeautifulSoup
 
 from pipeline.notebooks import CHAPTERS, code_cells, read
+from pipeline.render_site import pages
 
 SITE = CHAPTERS.parent / "_build" / "test" / "html"
 NAMES = sorted(path.stem for path in CHAPTERS.glob("*.ipynb"))
-PAGES = ["intro", *NAMES, "references"]
+PAGES = [Path(page).name for page in pages()]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
