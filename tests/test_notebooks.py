@@ -116,6 +116,42 @@ def test_has_objectives_a_summary_and_where_to_read_on(path: Path):
         assert part in text, f"no {part!r}"
 
 
+def prose_of(path: Path) -> str:
+    return "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+
+
+def test_asks_before_it_answers_and_looks_at_the_original(path: Path):
+    prose = prose_of(path)
+    assert "{admonition} Predict" in prose
+    assert "{admonition} What the original did" in prose
+
+
+def test_has_exercises_and_each_has_its_solution(path: Path):
+    prose = prose_of(path)
+    exercises = re.findall(r":::\{exercise\}.*\n:label: (\S+)", prose)
+    solutions = re.findall(r":::\{solution(?:-start)?\} (\S+)\n:class: dropdown", prose)
+    assert len(exercises) >= 4
+    assert solutions == exercises
+    assert prose.count("{solution-start}") == prose.count("{solution-end}") >= 2
+
+
+def test_solutions_with_code_hold_code_that_the_tests_run(path: Path):
+    inside, has_code = False, True
+    for cell in read(path).cells:
+        if cell.cell_type == "code":
+            has_code = True
+        if "{solution-end}" in cell.source:
+            assert inside and has_code
+            inside = False
+        if "{solution-start}" in cell.source:
+            inside, has_code = True, False
+    assert not inside
+
+
+def test_has_a_quiz(path: Path):
+    assert prose_of(path).count(":::{quiz}") >= 5
+
+
 def test_numbers_in_prose_that_look_measured_come_from_the_run(path: Path):
     """Percentages with two decimals are measurements, and these are glued, never typed."""
     for cell in read(path).cells:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from playwright.sync_api import Browser, sync_playwright
 
 from pipeline.notebooks import CHAPTERS, code_cells, read
 from pipeline.render_site import pages
@@ -67,7 +68,14 @@ def test_nothing_broken_is_published(name: str):
     html = page(name)
     assert not html.select(".cell_output .traceback, .output.traceback, .system-message")
     text = html.find("article").get_text()
-    for sign in ("Traceback (most recent call last)", "{glue:", "{numref}", "{cite", "{doc}"):
+    for sign in (
+        "Traceback (most recent call last)",
+        "{glue:",
+        "{numref}",
+        "{cite",
+        "{doc}",
+        "|:--",
+    ):
         assert sign not in text
     assert "undefined label" not in text
 
@@ -112,38 +120,65 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.mark.skipif(browser_path() is None, reason="no Chromium or Chrome is installed")
-def test_a_reader_clicks_from_the_first_page_to_the_last(address: str):
-    from playwright.sync_api import sync_playwright
-
-    complaints: list[str] = []
-    visited = []
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if browser_path() is None:
+        pytest.skip("no Chromium or Chrome is installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+        started = playwright.chromium.launch(
             executable_path=browser_path(), args=["--no-sandbox", "--disable-gpu"]
         )
-        tab = browser.new_page()
-        tab.on("console", lambda m: m.type == "error" and complaints.append(m.text))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
-        tab.on(
-            "request",
-            lambda r: r.url.startswith((address, "data:")) or complaints.append(f"asks {r.url}"),
-        )
-        tab.goto(f"{address}/index.html")
-        tab.wait_for_url("**/chapters/intro.html")
-        for _ in PAGES:
-            tab.wait_for_load_state("load")
-            visited.append(Path(tab.url).stem)
-            assert tab.locator("h1").first.is_visible()
-            assert tab.locator(".katex-error").count() == 0
-            if tab.locator("span.math, div.math").count():
-                tab.locator(".katex").first.wait_for()  # the maths is set, not left as source
-            following = tab.locator("a.right-next")
-            if following.count() == 0:
-                break
-            following.click()
-            tab.wait_for_function("url => location.href != url", arg=tab.url)
-        browser.close()
+        yield started
+        started.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_quiz_marks_itself_from_the_keyboard(browser: Browser, address: str, name: str):
+    tab = browser.new_page()
+    tab.goto(f"{address}/chapters/{name}.html")
+    questions = tab.locator(".quiz")
+    count = questions.count()
+    assert count >= 5
+
+    wrong = questions.nth(0).locator(".quiz-wrong").first
+    wrong.locator("summary").focus()
+    tab.keyboard.press("Enter")
+    assert wrong.locator(".quiz-verdict").is_visible()
+    score = tab.locator(".quiz-score")
+    assert score.inner_text() == f"Right at the first try: 0 of 1. {count - 1} to go."
+    questions.nth(0).locator(".quiz-right summary").press("Space")
+    assert score.inner_text().startswith("Right at the first try: 0 of 1."), "the first counts"
+
+    for number in range(1, count):
+        questions.nth(number).locator(".quiz-right summary").press("Enter")
+    assert score.inner_text() == f"Right at the first try: {count - 1} of {count}."
+    tab.close()
+
+
+def test_a_reader_clicks_from_the_first_page_to_the_last(browser: Browser, address: str):
+    complaints: list[str] = []
+    visited = []
+    tab = browser.new_page()
+    tab.on("console", lambda m: m.type == "error" and complaints.append(m.text))
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    tab.on(
+        "request",
+        lambda r: r.url.startswith((address, "data:")) or complaints.append(f"asks {r.url}"),
+    )
+    tab.goto(f"{address}/index.html")
+    tab.wait_for_url("**/chapters/intro.html")
+    for _ in PAGES:
+        tab.wait_for_load_state("load")
+        visited.append(Path(tab.url).stem)
+        assert tab.locator("h1").first.is_visible()
+        assert tab.locator(".katex-error").count() == 0
+        if tab.locator("span.math, div.math").count():
+            tab.locator(".katex").first.wait_for()  # the maths is set, not left as source
+        following = tab.locator("a.right-next")
+        if following.count() == 0:
+            break
+        following.click()
+        tab.wait_for_function("url => location.href != url", arg=tab.url)
     assert visited == PAGES
     assert complaints == []
