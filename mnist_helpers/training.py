@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -173,7 +174,11 @@ def train(
 
     num_steps = len(batches)
     curve = Curve(np.empty(num_steps, np.float32), np.empty(num_steps, np.float32))
-    with tqdm(total=num_steps, desc=description, unit="step", leave=False) as progress:
+    # tqdm's bar for notebooks does not heed TQDM_DISABLE, which its bar for terminals does.
+    quiet = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    with tqdm(
+        total=num_steps, desc=description, unit="step", leave=False, disable=quiet
+    ) as progress:
         for start, stop in _calls(num_steps, evaluate_every):
             began = time.perf_counter()
             losses, accuracies = run_steps(images, labels, tf.constant(batches[start:stop]))

@@ -19,17 +19,12 @@ from pathlib import Path
 
 import papermill
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
 
 from mnist_helpers.parameters import unknown
 from pipeline.kept_records import replace_records
 from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
 
 CELL_TIMEOUT = 3600  # seconds: a cell that takes longer hangs
-
-# Kernels talk through files in the user's folder, not through open TCP ports.
-# (Windows has no such files.)
-KERNEL_CONFIG = Config({"KernelManager": {"transport": "tcp" if os.name == "nt" else "ipc"}})
 
 
 def threads_for_one_job() -> int:
@@ -57,7 +52,7 @@ def run(name: str, build: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
     # In the pages the progress of training is of no use; here papermill shows
-    # its own. (tqdm reads this variable on import, so ours is not affected.)
+    # its own. (It was imported before, and tqdm reads this variable on import.)
     os.environ["TQDM_DISABLE"] = "1"
     os.environ.setdefault("OMP_NUM_THREADS", str(threads_for_one_job()))
 
@@ -78,7 +73,6 @@ def run(name: str, build: Path) -> None:
                 progress_bar={"desc": name},
                 execution_timeout=CELL_TIMEOUT,
                 start_timeout=300,
-                config=KERNEL_CONFIG,
             )
         except PapermillExecutionError as error:
             keep_for_inspection(output, failed)
