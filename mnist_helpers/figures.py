@@ -26,6 +26,7 @@ GREY = "#707070"
 WIDTH = 7.0  # inches: the width of the text
 
 STYLE = {
+    "axes.axisbelow": True,  # the grid behind bars and points
     "axes.grid": True,
     "axes.prop_cycle": mpl.cycler(color=COLOURS),
     "axes.spines.right": False,
