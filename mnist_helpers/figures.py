@@ -172,7 +172,7 @@ def mark_original(ax: Axes, percent: float, data: Mnist) -> None:
     if comparable(data):
         ax.axhline(percent, color=GREY, linestyle=":", linewidth=1.2)
         ax.annotate(
-            f"original: {percent:g} %",
+            f"original: {percent} %",
             (1, percent),
             xycoords=("axes fraction", "data"),
             ha="right",

@@ -49,7 +49,7 @@ def beside_original(rows: Mapping[str, tuple[float | None, float]], data: Mnist)
     lines = ["| test accuracy (%) | original | ours | 95 % interval |", "|:--|--:|--:|:-:|"]
     for name, (printed, ours) in rows.items():
         low, high = accuracy_interval(ours, len(data.test))
-        printed_text = f"{printed:g}" if show_printed and printed is not None else "–"
+        printed_text = f"{printed}" if show_printed and printed is not None else "–"
         lines.append(f"| {name} | {printed_text} | {ours:.2f} | {low:.2f} – {high:.2f} |")
     if not show_printed:
         lines.append(
