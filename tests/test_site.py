@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from pipeline.notebooks import CHAPTERS, code_cells, read
 from pipeline.render_site import pages
@@ -74,10 +74,13 @@ def test_nothing_broken_is_published(name: str):
         "{numref}",
         "{cite",
         "{doc}",
-        "|:--",
+        "{term}",
+        "{ref}",
     ):
         assert sign not in text
     assert "undefined label" not in text
+    paragraphs = [paragraph.get_text() for paragraph in html.select("article p")]
+    assert not [text for text in paragraphs if text.startswith("|")], "a table that is none"
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -143,15 +146,16 @@ def test_a_quiz_marks_itself_from_the_keyboard(browser: Browser, address: str, n
     wrong = questions.nth(0).locator(".quiz-wrong").first
     wrong.locator("summary").focus()
     tab.keyboard.press("Enter")
-    assert wrong.locator(".quiz-verdict").is_visible()
+    expect(wrong.locator(".quiz-verdict")).to_be_visible()
     score = tab.locator(".quiz-score")
-    assert score.inner_text() == f"Right at the first try: 0 of 1. {count - 1} to go."
+    expect(score).to_have_text(f"Right at the first try: 0 of 1. {count - 1} to go.")
     questions.nth(0).locator(".quiz-right summary").press("Space")
-    assert score.inner_text().startswith("Right at the first try: 0 of 1."), "the first counts"
+    expect(questions.nth(0).locator(".quiz-right .quiz-verdict")).to_be_visible()
 
     for number in range(1, count):
         questions.nth(number).locator(".quiz-right summary").press("Enter")
-    assert score.inner_text() == f"Right at the first try: {count - 1} of {count}."
+    # The first answer to each question counts.
+    expect(score).to_have_text(f"Right at the first try: {count - 1} of {count}.")
     tab.close()
 
 
@@ -171,14 +175,15 @@ def test_a_reader_clicks_from_the_first_page_to_the_last(browser: Browser, addre
     for _ in PAGES:
         tab.wait_for_load_state("load")
         visited.append(Path(tab.url).stem)
-        assert tab.locator("h1").first.is_visible()
+        expect(tab.locator("article h1")).to_be_visible()
         assert tab.locator(".katex-error").count() == 0
         if tab.locator("span.math, div.math").count():
             tab.locator(".katex").first.wait_for()  # the maths is set, not left as source
         following = tab.locator("a.right-next")
         if following.count() == 0:
             break
+        here = tab.url
         following.click()
-        tab.wait_for_function("url => location.href != url", arg=tab.url)
+        tab.wait_for_url(lambda url, here=here: url != here)
     assert visited == PAGES
     assert complaints == []
