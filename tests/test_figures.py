@@ -111,7 +111,7 @@ def test_the_table_has_the_originals_figure_ours_and_the_interval(toy_data):
     data = toy_data()
     table = beside_original({"MLP": (98.0, 97.987), "with Keras": (None, 50.0)}, data)
     low, high = accuracy_interval(97.987, len(data.test))
-    assert rows(table)[0] == ["MLP", "98", "97.99", f"{low:.2f} – {high:.2f}"]
+    assert rows(table)[0] == ["MLP", "98.0", "97.99", f"{low:.2f} – {high:.2f}"]
     assert rows(table)[1][:3] == ["with Keras", "–", "50.00"]
     assert "left out" not in table.data
 
