@@ -25,7 +25,7 @@ LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
 PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
 
-.PHONY: book site test lab format lock clean data fingerprints always
+.PHONY: book site test test-code test-notebooks lab format lock clean data fingerprints always
 .DELETE_ON_ERROR:
 
 book: site
@@ -76,9 +76,14 @@ $(BUILD)/html/index.html: $(EXECUTED) $(CHAPTERS:%=chapters/%.ipynb) $(PAGES) _c
 # The tests look at a whole book of few steps, made by the rules above.
 test: $(READY)
 	$(MAKE) --jobs=2 --no-print-directory site BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
-	$(RUN) pipeline.few_steps tests/few_steps.yml _build/test/notebooks
+	$(MAKE) --jobs=2 --no-print-directory --output-sync=line test-code test-notebooks
+
+test-code: $(READY)
 	$(RUN) pytest tests
-	$(RUN) pytest --nbval-lax _build/test/notebooks
+
+test-notebooks: $(READY)
+	$(RUN) pipeline.few_steps tests/few_steps.yml _build/test/notebooks
+	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(RUN) pytest --nbval-lax _build/test/notebooks
 
 lab: $(READY)
 	$(VENV)/bin/jupyter lab chapters

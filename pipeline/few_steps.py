@@ -13,9 +13,10 @@ from pathlib import Path
 
 import nbformat
 import yaml
+from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from pipeline.notebooks import CHAPTERS, read
+from pipeline.notebooks import CHAPTERS
 
 
 def main(parameters_file: Path, folder: Path) -> None:
@@ -24,7 +25,7 @@ def main(parameters_file: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     for path in sorted(CHAPTERS.glob("*.ipynb")):
         set_to = parameters.get(path.stem, {})
-        notebook = read(path)
+        notebook = load_notebook_node(str(path))
         if set_to:
             notebook = parameterize_notebook(notebook, set_to)
         nbformat.write(notebook, folder / path.name)
