@@ -76,7 +76,8 @@ $(BUILD)/html/index.html: $(EXECUTED) $(CHAPTERS:%=chapters/%.ipynb) $(PAGES) _c
 # The tests look at a whole book of few steps, made by the rules above.
 test: $(READY)
 	$(MAKE) --jobs=2 --no-print-directory site BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
-	$(MAKE) --jobs=2 --no-print-directory --output-sync=line test-code test-notebooks
+	@echo "Testing code and notebooks side by side: minutes; each reports when it is done"
+	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line test-code test-notebooks
 
 test-code: $(READY)
 	$(RUN) pytest tests
