@@ -23,9 +23,10 @@ LONG_RUN := 06-deeper-cnn-long
 EXECUTED := $(CHAPTERS:%=$(BUILD)/executed/%.ipynb)
 LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
+TESTS_OF_THE_BOOK := tests/test_site.py tests/test_papermill.py
 PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
 
-.PHONY: book site test test-code test-notebooks lab format lock clean data fingerprints always
+.PHONY: book site test test-code test-book lab format lock clean data fingerprints always
 .DELETE_ON_ERROR:
 
 book: site
@@ -76,15 +77,16 @@ $(BUILD)/html/index.html: $(EXECUTED) $(CHAPTERS:%=chapters/%.ipynb) $(PAGES) _c
 # The tests look at a whole book of few steps, made by the rules above.
 test: $(READY)
 	$(MAKE) --jobs=2 --no-print-directory site BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
-	@echo "Testing code and notebooks side by side: minutes; each reports when it is done"
-	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line test-code test-notebooks
+	@echo "Testing code and book side by side: minutes; each part reports when it is done"
+	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line test-code test-book
 
 test-code: $(READY)
-	$(RUN) pytest tests
+	$(RUN) pytest tests $(TESTS_OF_THE_BOOK:%=--ignore=%)
 
-test-notebooks: $(READY)
+test-book: $(READY)
 	$(RUN) pipeline.few_steps tests/few_steps.yml _build/test/notebooks
 	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(RUN) pytest --nbval-lax _build/test/notebooks
+	$(RUN) pytest $(TESTS_OF_THE_BOOK)
 
 lab: $(READY)
 	$(VENV)/bin/jupyter lab chapters
