@@ -174,10 +174,17 @@ def load_records(record_dir: str | Path) -> list[Record]:
     RecordError
         If a record is damaged, or its predictions are missing; it is named.
     """
-    return [_load_record(path) for path in sorted(Path(record_dir).expanduser().glob("*.json"))]
+    return [load_record(path) for path in sorted(Path(record_dir).expanduser().glob("*.json"))]
 
 
-def _load_record(path: Path) -> Record:
+def load_record(path: Path) -> Record:
+    """Read one record, given its JSON file.
+
+    Raises
+    ------
+    RecordError
+        If it is damaged, or its predictions are missing.
+    """
     try:
         facts = json.loads(path.read_text())
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:

@@ -1,4 +1,4 @@
-"""The figures that a full run must give. They need `make book`, and say so."""
+"""The figures that a full run must give. Most need `make book`, and say so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mnist_helpers.evidence import kept_runs
 from mnist_helpers.records import Record, load_records
 from pipeline.notebooks import CHAPTERS
 
@@ -71,5 +72,12 @@ def test_the_deeper_cnn(runs: list[Record]):
 
 
 def test_the_deeper_cnn_after_20_001_steps(runs: list[Record]):
+    """One run has its luck: a second thread moved seed 0 from 98.66 to 98.40 %."""
     (long,) = accuracies(runs, lambda r: r["model"] == "deeper_cnn" and r["num_steps"] >= 20_000)
-    assert long >= 98.5
+    assert long >= 98.2
+
+
+def test_the_deeper_cnn_after_20_001_steps_over_seeds():
+    found = [run["test_accuracy"] for run in kept_runs("deeper_cnn", 20_001)]
+    assert len(found) >= 5
+    assert np.mean(found) >= 98.5

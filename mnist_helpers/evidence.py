@@ -1,0 +1,81 @@
+"""Runs too long for every build, kept in the repository with the command that repeats them.
+
+A kept run is one small JSON file in ``kept_runs``: the facts of its record, the
+validation accuracies on the way, and the test images that it got wrong.
+``python -m pipeline.keep_run`` makes it of a record.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import numpy as np
+
+from mnist_helpers.records import Record
+
+KEPT_RUNS = files("mnist_helpers") / "kept_runs"
+
+
+def compact(record: Record, command: str) -> dict:
+    """Reduce a record to what a page needs of it.
+
+    Parameters
+    ----------
+    record : Record
+        A run, as `load_records` read it.
+    command : str
+        What a reader types to repeat the run.
+
+    Returns
+    -------
+    dict
+        The record's facts without the curve of each step; ``command``;
+        ``wrong``, the positions of the test images that the run got wrong; and
+        ``wrong_predictions``, the classes that it took them for.
+    """
+    facts = dict(record.facts)
+    curve = facts.pop("curve") or {}
+    wrong = np.flatnonzero(record.predictions != record.labels)
+    return facts | {
+        "command": command,
+        "validation_steps": curve.get("validation_steps", []),
+        "validation_curve": curve.get("validation_accuracy", []),
+        "wrong": wrong.tolist(),
+        "wrong_predictions": record.predictions[wrong].tolist(),
+    }
+
+
+def kept_runs(model: str, num_steps: int) -> list[dict]:
+    """Read the runs of one recipe that the repository keeps, one for each seed.
+
+    Parameters
+    ----------
+    model : str
+        As in the runs' records.
+    num_steps : int
+        How long they trained.
+
+    Returns
+    -------
+    list of dict
+        As `compact` made them, in the order of their seeds.
+
+    Raises
+    ------
+    ValueError
+        If no such run is kept; those that are there are named.
+
+    Examples
+    --------
+    >>> [run["seed"] for run in kept_runs("deeper_cnn", 20_001)]
+    [0, 1, 2, 3, 4]
+    """
+    name = f"{model}--{num_steps}-steps--seed-"
+    paths = [path for path in KEPT_RUNS.iterdir() if path.name.startswith(name)]
+    if not paths:
+        known = sorted({path.name.split("--seed")[0] for path in KEPT_RUNS.iterdir()})
+        raise ValueError(
+            f"No run of {model!r} with {num_steps} steps is kept; there is {', '.join(known)}."
+        )
+    return sorted((json.loads(path.read_text()) for path in paths), key=lambda run: run["seed"])
