@@ -19,12 +19,16 @@ from pathlib import Path
 
 import papermill
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from mnist_helpers.parameters import unknown
 from pipeline.kept_records import replace_records
 from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
 
 CELL_TIMEOUT = 3600  # seconds: a cell that takes longer hangs
+# Code and outputs travel over local sockets, which other users of a machine
+# could read; without this the kernel warns of it on every start.
+ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})
 
 
 def threads_for_one_job() -> int:
@@ -73,6 +77,7 @@ def run(name: str, build: Path) -> None:
                 progress_bar={"desc": name},
                 execution_timeout=CELL_TIMEOUT,
                 start_timeout=300,
+                config=ENCRYPTED,
             )
         except PapermillExecutionError as error:
             keep_for_inspection(output, failed)
