@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import re
 from pathlib import Path
@@ -188,6 +189,37 @@ def bare(function: ast.FunctionDef) -> str:
             if ast.get_docstring(node) is not None:
                 node.body = node.body[1:]
     return ast.unparse(function)
+
+
+def bound(tree: ast.AST) -> set[str]:
+    """The names that a cell gives a value to, anywhere in it."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            names.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    return names
+
+
+def test_code_on_the_page_uses_nothing_that_the_page_does_not_show(path: Path):
+    """Whoever types along must not meet a name that only a hidden cell defines."""
+    shown: set[str] = set(dir(builtins))
+    missing = []
+    for cell in code_cells(read(path)):
+        if "remove-input" in tags(cell):
+            continue
+        tree = ast.parse(cell.source)
+        shown |= bound(tree)
+        used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+        missing += sorted(used - shown)
+    assert missing == []
 
 
 def test_names_no_path_of_a_machine(path: Path):
