@@ -11,7 +11,9 @@ One module, one idea:
 ``parameters``     refuses parameters that make no sense
 ``device``         CPU or GPU, threads, seeds
 ``training``       the training loop of chapter 3
+``masks``          random masks for chapter 4, drawn quickly
 ``records``        what a run leaves behind for chapter 7
+``evidence``       runs too long for every build, kept in the repository
 ``original``       the figures that the original notebook printed
 ``figures``        the house style
 =================  ==========================================================
