@@ -4,6 +4,7 @@
 #   make -j2 book      the same, two chapters at a time
 #   make book LONG=1   and the 20,001 steps of chapter 6
 #   make test          every test, with few steps
+#   make bench         time the training beside Keras and PyTorch
 #   make lab           JupyterLab in the book's environment
 #   make format        bring code and notebooks into the form that git keeps
 #   make lock          requirements.txt -> requirements.lock
@@ -20,13 +21,16 @@ READY := $(VENV)/.ready
 CHAPTERS := $(basename $(notdir $(sort $(wildcard chapters/[0-9]*.ipynb))))
 COMPARISON := 07-comparison
 LONG_RUN := 06-deeper-cnn-long
-EXECUTED := $(CHAPTERS:%=$(BUILD)/executed/%.ipynb)
+# The dearest chapter first: with several jobs the others run beside it.
+DEAREST := 04-regularized-mlp
+IN_ORDER := $(filter $(DEAREST),$(CHAPTERS)) $(filter-out $(DEAREST),$(CHAPTERS))
+EXECUTED := $(IN_ORDER:%=$(BUILD)/executed/%.ipynb)
 LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
 TESTS_OF_THE_BOOK := tests/test_site.py tests/test_papermill.py
 PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
 
-.PHONY: book site test test-code test-book lab format lock clean data fingerprints always
+.PHONY: book site test test-code test-book bench lab format lock clean data fingerprints always
 .DELETE_ON_ERROR:
 
 book: site
@@ -87,6 +91,18 @@ test-book: $(READY)
 	$(RUN) pipeline.few_steps tests/few_steps.yml _build/test/notebooks
 	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(RUN) pytest --nbval-lax _build/test/notebooks
 	$(RUN) pytest $(TESTS_OF_THE_BOOK)
+
+# PyTorch is large and of use here alone: it has an environment of its own.
+PEERS := .venv-bench
+
+$(PEERS)/.ready: bench/requirements.txt
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/pip install --quiet --requirement $<
+	@touch $@
+
+bench: $(READY) $(PEERS)/.ready
+	$(RUN) bench.speed --peers $(PEERS)/bin/python
+	$(RUN) bench.page
 
 lab: $(READY)
 	$(VENV)/bin/jupyter lab chapters

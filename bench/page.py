@@ -1,0 +1,104 @@
+"""Make the table and the figure of the page "How fast is this?" from bench/results.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+from mnist_helpers.figures import WIDTH, line_style, use_house_style
+from mnist_helpers.files import write_whole
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "bench" / "results.json"
+OUT = ROOT / "chapters" / "_static" / "bench"
+WAYS = {
+    "ours": "this book's loop",
+    "tensors": "PyTorch, tensors",
+    "loader": "PyTorch, `DataLoader`",
+    "keras": "Keras `fit`",
+}
+
+
+def table(results: dict) -> str:
+    """What was measured, in Markdown."""
+    steps = f"{results['num_steps']:,}"
+    lines = [
+        f"Seconds for {steps} steps, building and start-up included; in brackets, how many times "
+        f"as long as ours, the median over the {results['rounds']} rounds (and its smallest and "
+        "largest value).",
+        "",
+        "| network (chapter) | " + " | ".join(WAYS.values()) + " | limit | ours / limit |",
+        "|:--|" + "--:|" * (len(WAYS) + 2),
+    ]
+    for row in results["rows"]:
+        cells = [cell(row, way) for way in WAYS]
+        over = row["ours"]["steps"] / row["limit"]
+        cells += [f"{row['limit']:.2f}", f"{over:.1f}"]
+        lines.append(f"| {row['title']} | " + " | ".join(cells) + " |")
+    versions = results["versions"]
+    lines += [
+        "",
+        f"Measured on {results['when']} with {results['threads']} threads on: "
+        f"{results['processor']}; TensorFlow {versions['tensorflow']}, "
+        f"PyTorch {versions.get('torch', 'not installed')}, Python {versions['python']}. "
+        f"The limit is the arithmetic of the steps at {results['peak_gflops']:.0f} billion "
+        "operations per second, the best that a large matrix product reached in the same run; "
+        "the last column leaves building and start-up out.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def cell(row: dict, way: str) -> str:
+    """Seconds, and in brackets the ratio to ours with its range."""
+    if way not in row:
+        return "–"
+    times = row[way]
+    if way == "ours":
+        return f"{times['whole']:.2f}"
+    low, high = times["ratio_range"]
+    return f"{times['whole']:.2f} ({times['ratio']:.2f}; {low:.2f} to {high:.2f})"
+
+
+def draw(results: dict, path: Path) -> None:
+    """One row for each network: the time of each way, as a multiple of the limit."""
+    use_house_style()
+    figure, ax = plt.subplots(figsize=(WIDTH, 3.2))
+    rows = results["rows"][::-1]
+    for index, (way, title) in enumerate(WAYS.items()):
+        points = [(row[way], row["limit"], y) for y, row in enumerate(rows) if way in row]
+        offset = 0.24 - 0.16 * index
+        ax.scatter(
+            [times["whole"] / limit for times, limit, _ in points],
+            [y + offset for *_, y in points],
+            marker="osD^"[index],
+            color=line_style(index)["color"],
+            label=title.replace("`", ""),
+        )
+    ax.axvline(1, color="0.5", linestyle=":")
+    ax.set(
+        xscale="log",
+        xlabel="time, as a multiple of the limit",
+        yticks=range(len(rows)),
+        yticklabels=[row["title"] for row in rows],
+    )
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter("")
+    ax.set_xticks([1, 2, 5, 10, 20, 50])
+    ax.legend(loc="upper right", fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def main() -> None:
+    """Write both files."""
+    results = json.loads(RESULTS.read_text())
+    draw(results, OUT / "speed.svg")
+    text = table(results)
+    write_whole(OUT / "speed.md", lambda stream: stream.write(text.encode()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""One side of the benchmark as a process of its own: it works only when it is asked to.
+
+A request is a line of JSON on standard input, an answer a line on standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+
+
+def serve(ways: dict[str, Callable[[str], dict]], facts: dict) -> None:
+    """Answer until the input ends. The first line says what this side is."""
+    answers = sys.stdout
+    sys.stdout = sys.stderr  # whatever a library prints is no answer
+    print(json.dumps(facts), file=answers, flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        print(json.dumps(ways[request["way"]](request["work"])), file=answers, flush=True)

@@ -1,0 +1,188 @@
+"""Time the training of the book's networks beside Keras and PyTorch.
+
+usage: speed.py [--rounds N] [--peers PYTHON] [--out FILE]
+
+Everything runs on this machine, in this run, in turns: round after round, each
+way once a round, so that a slow minute slows all alike. The sides are processes
+of their own; one waits while the other works. Without PyTorch (PYTHON is the
+interpreter of an environment that has it) its columns stay empty and say so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from tqdm import tqdm
+
+from bench.work import NUM_STEPS, WORKS
+from mnist_helpers.data import load_data
+from mnist_helpers.files import write_whole
+
+ROOT = Path(__file__).parents[1]
+WAYS = {
+    "ours": "ours",
+    "keras": "Keras fit",
+    "tensors": "PyTorch, tensors",
+    "loader": "PyTorch, DataLoader",
+}
+NOT_OFFERED = {("keras", "mlp_weight_dropout")}  # Keras has no such layer
+
+
+class Side:
+    """A process that trains when asked."""
+
+    def __init__(self, command: list[str], threads: int):
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        self.facts = self._answer()
+
+    def ask(self, way: str, work: str = "") -> dict:
+        """Let the process do one piece of work, and wait."""
+        self.process.stdin.write(json.dumps({"way": way, "work": work}) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.process.args[1]} stopped, exit {self.process.wait()}")
+        return json.loads(line)
+
+
+def measure(sides: dict[str, Side], rounds: int) -> tuple[dict, list[float]]:
+    """Seconds of every round, by work and way, and the peak of each round."""
+    jobs = [
+        (work, way)
+        for work in WORKS
+        for way in sides
+        if way != "peak" and (way, work) not in NOT_OFFERED
+    ]
+    seconds = {job: {"whole": [], "steps": []} for job in jobs}
+    peaks = []
+    with tqdm(total=rounds * len(jobs), unit="run") as progress:
+        for _ in range(rounds):
+            peaks.append(
+                max(side.ask("peak")["operations_per_second"] for side in set(sides.values()))
+            )
+            for work, way in jobs:
+                progress.set_description(f"{work}, {way}")
+                answer = sides[way].ask(way, work)
+                for kind in ("whole", "steps"):
+                    seconds[work, way][kind].append(answer[kind])
+                progress.update()
+    return seconds, peaks
+
+
+def summary(seconds: dict, peaks: list[float]) -> list[dict]:
+    """One row a work: medians in seconds, and ratios to ours, round by round."""
+    peak = max(peaks)
+    rows = []
+    for name, work in WORKS.items():
+        row = {"work": name, "title": work.title, "limit": work.operations / peak}
+        for way in WAYS:
+            times = seconds.get((name, way))
+            if times:
+                ratios = np.divide(times["whole"], seconds[name, "ours"]["whole"])
+                row[way] = {
+                    "whole": median(times["whole"]),
+                    "steps": median(times["steps"]),
+                    "whole_rounds": times["whole"],
+                    "steps_rounds": times["steps"],
+                    "ratio": float(np.median(ratios)),
+                    "ratio_range": [float(ratios.min()), float(ratios.max())],
+                }
+        rows.append(row)
+    return rows
+
+
+def table(rows: list[dict]) -> str:
+    """The rows as text, seconds first and, in brackets, times as long as ours."""
+    lines = [
+        f"{'seconds for ' + format(NUM_STEPS, ',') + ' steps':<30}"
+        + "".join(f"{title:>22}" for title in WAYS.values())
+        + f"{'limit':>10}"
+    ]
+    for row in rows:
+        cells = [
+            f"{row[way]['whole']:.2f} ({row[way]['ratio']:.2f} ×)" if way in row else "–"
+            for way in WAYS
+        ]
+        lines.append(
+            f"{row['title']:<30}"
+            + "".join(f"{cell:>22}" for cell in cells)
+            + f"{row['limit']:>10.2f}"
+        )
+    return "\n".join(lines)
+
+
+def processor() -> str:
+    """What the machine says of its processor."""
+    try:
+        names = [
+            line
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        return names[0].split(":")[1].strip()
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--peers", default="")
+    parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results.json")
+    options = parser.parse_args()
+
+    book = Side([sys.executable, "-m", "bench.tensorflow_side"], options.threads)
+    sides = {"ours": book, "keras": book}
+    if options.peers:
+        mnist = load_data("mnist")
+        with tempfile.TemporaryDirectory() as scratch:
+            arrays = Path(scratch) / "mnist.npz"
+            np.savez(
+                arrays, images=mnist.train.images, classes=mnist.train.classes.astype(np.int64)
+            )
+            script = ROOT / "bench" / "pytorch_side.py"
+            peers = Side(
+                [options.peers, str(script), str(arrays), str(options.threads)], options.threads
+            )
+        sides |= {"tensors": peers, "loader": peers}
+    else:
+        print("PyTorch is not installed: its columns stay empty.", file=sys.stderr)
+
+    seconds, peaks = measure(sides, options.rounds)
+    rows = summary(seconds, peaks)
+    result = {
+        "when": datetime.date.today().isoformat(),
+        "processor": processor(),
+        "threads": options.threads,
+        "rounds": options.rounds,
+        "num_steps": NUM_STEPS,
+        "peak_gflops": max(peaks) / 1e9,
+        "versions": {
+            key: value for side in set(sides.values()) for key, value in side.facts.items()
+        },
+        "rows": rows,
+    }
+    text = json.dumps(result, indent=1) + "\n"
+    write_whole(options.out, lambda stream: stream.write(text.encode()))
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
