@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mnist_helpers.evidence import kept_runs
+from mnist_helpers.metrics import accuracy_interval
 from mnist_helpers.records import Record, load_records
 from pipeline.notebooks import CHAPTERS
 
@@ -74,7 +75,8 @@ def test_the_deeper_cnn(runs: list[Record]):
 def test_the_deeper_cnn_after_20_001_steps(runs: list[Record]):
     """One run has its luck: a second thread moved seed 0 from 98.66 to 98.40 %."""
     (long,) = accuracies(runs, lambda r: r["model"] == "deeper_cnn" and r["num_steps"] >= 20_000)
-    assert long >= 98.2
+    _, high = accuracy_interval(long, size=9_000)
+    assert high >= 98.5
 
 
 def test_the_deeper_cnn_after_20_001_steps_over_seeds():
