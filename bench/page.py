@@ -7,18 +7,13 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
+from bench.work import WAYS
 from mnist_helpers.figures import WIDTH, line_style, use_house_style
 from mnist_helpers.files import write_whole
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results.json"
 OUT = ROOT / "chapters" / "_static" / "bench"
-WAYS = {
-    "ours": "this book's loop",
-    "tensors": "PyTorch, tensors",
-    "loader": "PyTorch, `DataLoader`",
-    "keras": "Keras `fit`",
-}
 
 
 def table(results: dict) -> str:

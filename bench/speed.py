@@ -24,17 +24,11 @@ from statistics import median
 import numpy as np
 from tqdm import tqdm
 
-from bench.work import NUM_STEPS, WORKS
+from bench.page import RESULTS, ROOT, table
+from bench.work import NUM_STEPS, WAYS, WORKS
 from mnist_helpers.data import load_data
 from mnist_helpers.files import write_whole
 
-ROOT = Path(__file__).parents[1]
-WAYS = {
-    "ours": "ours",
-    "keras": "Keras fit",
-    "tensors": "PyTorch, tensors",
-    "loader": "PyTorch, DataLoader",
-}
 NOT_OFFERED = {("keras", "mlp_weight_dropout")}  # Keras has no such layer
 
 
@@ -63,12 +57,7 @@ class Side:
 
 def measure(sides: dict[str, Side], rounds: int) -> tuple[dict, list[float]]:
     """Seconds of every round, by work and way, and the peak of each round."""
-    jobs = [
-        (work, way)
-        for work in WORKS
-        for way in sides
-        if way != "peak" and (way, work) not in NOT_OFFERED
-    ]
+    jobs = [(work, way) for work in WORKS for way in sides if (way, work) not in NOT_OFFERED]
     seconds = {job: {"whole": [], "steps": []} for job in jobs}
     peaks = []
     with tqdm(total=rounds * len(jobs), unit="run") as progress:
@@ -107,26 +96,6 @@ def summary(seconds: dict, peaks: list[float]) -> list[dict]:
     return rows
 
 
-def table(rows: list[dict]) -> str:
-    """The rows as text, seconds first and, in brackets, times as long as ours."""
-    lines = [
-        f"{'seconds for ' + format(NUM_STEPS, ',') + ' steps':<30}"
-        + "".join(f"{title:>22}" for title in WAYS.values())
-        + f"{'limit':>10}"
-    ]
-    for row in rows:
-        cells = [
-            f"{row[way]['whole']:.2f} ({row[way]['ratio']:.2f} ×)" if way in row else "–"
-            for way in WAYS
-        ]
-        lines.append(
-            f"{row['title']:<30}"
-            + "".join(f"{cell:>22}" for cell in cells)
-            + f"{row['limit']:>10.2f}"
-        )
-    return "\n".join(lines)
-
-
 def processor() -> str:
     """What the machine says of its processor."""
     try:
@@ -145,7 +114,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peers", default="")
-    parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results.json")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
 
     book = Side([sys.executable, "-m", "bench.tensorflow_side"], options.threads)
@@ -166,7 +135,6 @@ def main() -> None:
         print("PyTorch is not installed: its columns stay empty.", file=sys.stderr)
 
     seconds, peaks = measure(sides, options.rounds)
-    rows = summary(seconds, peaks)
     result = {
         "when": datetime.date.today().isoformat(),
         "processor": processor(),
@@ -177,11 +145,11 @@ def main() -> None:
         "versions": {
             key: value for side in set(sides.values()) for key, value in side.facts.items()
         },
-        "rows": rows,
+        "rows": summary(seconds, peaks),
     }
     text = json.dumps(result, indent=1) + "\n"
     write_whole(options.out, lambda stream: stream.write(text.encode()))
-    print(table(rows))
+    print(table(result))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NUM_STEPS = 1_000
-NUM_IMAGES = 55_000
+WAYS = {
+    "ours": "this book's loop",
+    "tensors": "PyTorch, tensors",
+    "loader": "PyTorch, `DataLoader`",
+    "keras": "Keras `fit`",
+}
 
 
 @dataclass(frozen=True)
