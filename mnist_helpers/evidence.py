@@ -8,13 +8,13 @@ validation accuracies on the way, and the test images that it got wrong.
 from __future__ import annotations
 
 import json
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 
 from mnist_helpers.records import Record
 
-KEPT_RUNS = files("mnist_helpers") / "kept_runs"
+KEPT_RUNS = Path(__file__).parent / "kept_runs"
 
 
 def compact(record: Record, command: str) -> dict:
@@ -71,8 +71,7 @@ def kept_runs(model: str, num_steps: int) -> list[dict]:
     >>> [run["seed"] for run in kept_runs("deeper_cnn", 20_001)]
     [0, 1, 2, 3, 4]
     """
-    name = f"{model}--{num_steps}-steps--seed-"
-    paths = [path for path in KEPT_RUNS.iterdir() if path.name.startswith(name)]
+    paths = list(KEPT_RUNS.glob(f"{model}--{num_steps}-steps--seed-*.json"))
     if not paths:
         known = sorted({path.name.split("--seed")[0] for path in KEPT_RUNS.iterdir()})
         raise ValueError(

@@ -27,4 +27,4 @@ def keep(record_path: Path, command: str, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(keep(Path(sys.argv[1]), sys.argv[2], Path(str(KEPT_RUNS))))
+    print(keep(Path(sys.argv[1]), sys.argv[2], KEPT_RUNS))
