@@ -137,6 +137,17 @@ def test_code_changed_that_chapter_runs_and_the_one_that_reads_its_records(book:
     assert "42" in html(book, "01-data")
 
 
+def test_kernels_talk_over_encrypted_sockets_and_so_do_not_warn(book: Path):
+    asks = (
+        "from ipykernel.kernelapp import IPKernelApp\n"
+        "print('has a key:', IPKernelApp.instance().curve_secretkey is not None)"
+    )
+    write_chapter(book, "01-data", code=asks)
+    done = make(book)
+    assert "has a key: True" in html(book, "01-data")
+    assert "without encryption" not in done.stdout
+
+
 def test_helpers_changed_every_chapter_runs(book: Path):
     with (book / "mnist_helpers" / "idx.py").open("a") as source:
         source.write("\nANOTHER = 1\n")
