@@ -68,6 +68,7 @@ def save_record(
     device: str,
     seed: int | None = None,
     num_steps: int | None = None,
+    train_accuracy: float | None = None,
     curve: Curve | None = None,
 ) -> Path | None:
     """Write what a run was and what came out of it.
@@ -98,6 +99,8 @@ def save_record(
         As `use_device` named it.
     seed, num_steps : int, optional
         Where they differ from ``parameters``.
+    train_accuracy : float, optional
+        In percent, where the chapter measured it.
     curve : Curve, optional
         The learning curve.
 
@@ -122,6 +125,7 @@ def save_record(
         "num_steps": parameters.get("num_steps") if num_steps is None else num_steps,
         "test_accuracy": accuracy(test_predictions, data.test.labels),
         "validation_accuracy": validation_accuracy,
+        "train_accuracy": train_accuracy,
         "test_size": len(data.test),
         "parameter_count": parameter_count,
         "train_seconds": round(train_seconds, 3),

@@ -116,6 +116,7 @@ def test_everything_promised_is_in_the_record(save):
         "num_steps": 6,
         "test_accuracy": 75.0,
         "validation_accuracy": 97.5,
+        "train_accuracy": None,
         "test_size": 20,
         "parameter_count": 1_234,
         "train_seconds": 12.346,
@@ -129,6 +130,10 @@ def test_everything_promised_is_in_the_record(save):
     }
     assert {"python", "tensorflow", "keras", "scikit-learn", "numpy"} <= set(versions)
     assert versions["numpy"] == np.__version__
+
+
+def test_the_accuracy_on_training_images_is_kept_where_it_was_measured(save):
+    assert json.loads(save(train_accuracy=99.1).read_text())["train_accuracy"] == 99.1
 
 
 def test_a_record_does_not_depend_on_where_it_was_written(save, tmp_path):
