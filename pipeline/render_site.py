@@ -19,6 +19,7 @@ import nbformat
 import yaml
 
 from mnist_helpers.files import write_whole
+from pipeline.finish_pages import publish
 from pipeline.notebooks import (
     CHAPTERS,
     ChapterError,
@@ -28,8 +29,10 @@ from pipeline.notebooks import (
     with_outputs,
     without_colours,
 )
+from pipeline.status_page import status_page
 
 ROOT = CHAPTERS.parent
+STATUS = "chapters/status"
 SAMPLE_BANNER = (
     "This copy of the book was made from a sample of 5,000 digits, because the full MNIST could "
     "not be had. None of its figures is MNIST's."
@@ -48,15 +51,21 @@ def assemble(build: Path) -> None:
     book = build / "book"
     wanted = {ROOT / "_toc.yml": (ROOT / "_toc.yml").read_bytes()}
     from_sample = False
+    ran = []
     for page in pages():
+        if page == STATUS:
+            continue  # written below, of the chapters that ran
         if (ROOT / f"{page}.md").exists():
             wanted[ROOT / f"{page}.md"] = (ROOT / f"{page}.md").read_bytes()
             continue
         notebook = published(
             ROOT / f"{page}.ipynb", build / "executed" / f"{Path(page).name}.ipynb"
         )
+        ran.append(Path(page).name)
         from_sample |= mentions(notebook, "SampleDataWarning")
         wanted[ROOT / f"{page}.ipynb"] = nbformat.writes(notebook).encode()
+    if STATUS in pages():
+        wanted[ROOT / f"{STATUS}.md"] = status_page(build, ran).encode()
     for path in [CHAPTERS / "references.bib", *CHAPTERS.glob("_static/**/*")]:
         if path.is_file():
             wanted[path] = path.read_bytes()
@@ -120,11 +129,11 @@ def render(build: Path) -> None:
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Put a copy of a folder in the place of another one."""
+    """Put a copy of a folder in the place of another one, its pages finished."""
     fresh, old = target.with_name(".partial-html"), target.with_name(".old-html")
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    shutil.copytree(new, fresh)
+    shutil.copytree(new, fresh, copy_function=publish)
     if target.exists():
         target.rename(old)
     fresh.rename(target)

@@ -1,0 +1,84 @@
+"""Finish the theme's pages: a strict policy for what they load, and no script to no purpose."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+# It draws the icons that the theme's style sheet draws too, and weighs more than a chapter.
+ICON_SCRIPT = re.compile(r"<script[^>]*scripts/fontawesome\.js[^>]*></script>")
+CHARSET = '<meta charset="utf-8" />'
+
+
+class InlineCode(HTMLParser):
+    """Collects the scripts and event handlers that stand in a page itself."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.scripts: list[str] = []
+        self.handlers: list[str] = []
+        self.inside = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.inside = tag == "script" and "src" not in dict(attributes)
+        if self.inside:
+            self.scripts.append("")
+        self.handlers += [code or "" for name, code in attributes if name.startswith("on")]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.scripts[-1] += data
+
+
+def policy(page: str) -> str:
+    """The Content-Security-Policy of a page: this site alone, and the page's own code by its hash.
+
+    Styles may stand in the page, for the theme and the tables of a run put them there;
+    scripts may not, but for those that were there when the page was made.
+    """
+    code = InlineCode(page)
+    hashes = sorted({sha256(script) for script in code.scripts})
+    if code.handlers:
+        hashes += ["'unsafe-hashes'", *sorted({sha256(handler) for handler in code.handlers})]
+    return "; ".join(
+        [
+            "default-src 'self'",
+            " ".join(["script-src 'self'", *hashes]),
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+        ]
+    )
+
+
+def sha256(code: str) -> str:
+    """How a policy names a piece of code."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
+
+
+def finished(page: str) -> str:
+    """A page as it is published. The policy comes before anything that it governs."""
+    page = ICON_SCRIPT.sub("", page)
+    tag = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}" />'
+    if CHARSET in page:
+        return page.replace(CHARSET, f"{CHARSET}\n    {tag}", 1)
+    return f"{tag}\n{page}"
+
+
+def publish(source: str, target: str) -> None:
+    """Copy a file of the site; a page is finished on the way."""
+    if source.endswith(".html") and "_static" not in Path(source).parts:
+        # Bytes, for a change of line ends would change the hashes.
+        Path(target).write_bytes(finished(Path(source).read_bytes().decode()).encode())
+    else:
+        shutil.copy2(source, target)

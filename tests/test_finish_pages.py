@@ -1,0 +1,40 @@
+"""What is done to each page before it is published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.finish_pages import finished, policy, publish, sha256
+
+PAGE = """<head><meta charset="utf-8" />
+<script defer src="_static/scripts/fontawesome.js?digest=1"></script>
+<script>let a = '<b>';</script><script src="a.js"></script></head>
+<body><button onclick="window.print()">Print</button><pre>onclick="no()"</pre></body>"""
+
+
+def test_code_of_the_page_is_allowed_by_its_hash_and_no_other():
+    allowed = policy(PAGE).partition("script-src ")[2].partition(";")[0].split()
+    expected = {sha256("let a = '<b>';"), sha256("window.print()"), "'self'", "'unsafe-hashes'"}
+    assert set(allowed) == expected
+
+
+def test_hash_is_written_as_browsers_want_it():
+    # The example of the specification of Content Security Policy, level 2.
+    code = "alert('Hello, world.');"
+    assert sha256(code) == "'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"
+
+
+def test_policy_comes_before_the_first_script_and_the_icon_script_goes():
+    page = finished(PAGE)
+    assert page.index("Content-Security-Policy") < page.index("<script")
+    assert "fontawesome.js" not in page and "a.js" in page
+
+
+def test_page_without_a_head_has_a_policy_too():
+    assert finished("<p>Moved.</p>").startswith('<meta http-equiv="Content-Security-Policy"')
+
+
+def test_what_is_no_page_is_copied_as_it_is(tmp_path: Path):
+    (tmp_path / "a.js").write_bytes(b"\r\n<script>")
+    publish(str(tmp_path / "a.js"), str(tmp_path / "b.js"))
+    assert (tmp_path / "b.js").read_bytes() == b"\r\n<script>"
