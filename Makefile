@@ -21,9 +21,9 @@ READY := $(VENV)/.ready
 CHAPTERS := $(basename $(notdir $(sort $(wildcard chapters/[0-9]*.ipynb))))
 COMPARISON := 07-comparison
 LONG_RUN := 06-deeper-cnn-long
-# The dearest chapter first: with several jobs the others run beside it.
-DEAREST := 04-regularized-mlp
-IN_ORDER := $(filter $(DEAREST),$(CHAPTERS)) $(filter-out $(DEAREST),$(CHAPTERS))
+# The dearest chapters first: so several jobs end at about the same time.
+DEAREST := 04-regularized-mlp 02-logistic-regression 06-deeper-cnn 03-mlp
+IN_ORDER := $(filter $(CHAPTERS),$(DEAREST)) $(filter-out $(DEAREST),$(CHAPTERS))
 EXECUTED := $(IN_ORDER:%=$(BUILD)/executed/%.ipynb)
 LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))

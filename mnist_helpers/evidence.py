@@ -3,18 +3,45 @@
 A kept run is one small JSON file in ``kept_runs``: the facts of its record, the
 validation accuracies on the way, and the test images that it got wrong.
 ``python -m pipeline.keep_run`` makes it of a record.
+
+A kept sweep is one JSON file in ``kept_sweeps``: what all its runs share, and a
+line for each run, with the test images that it got right.
+``python -m pipeline.keep_sweep`` makes it of a sweep's records.
+
+A kept experiment is one JSON file in ``kept_experiments``: many runs and what
+they were compared with. A module of ``bench`` makes it, and it names the command.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mnist_helpers.data import Mnist
 from mnist_helpers.records import Record
 
 KEPT_RUNS = Path(__file__).parent / "kept_runs"
+KEPT_SWEEPS = Path(__file__).parent / "kept_sweeps"
+KEPT_EXPERIMENTS = Path(__file__).parent / "kept_experiments"
+
+# What the runs of one sweep have in common, and what each has of its own.
+SHARED = ("chapter", "data_set", "data_sha256", "data_source", "split", "test_size", "versions")
+OF_A_RUN = (
+    "model",
+    "seed",
+    "num_steps",
+    "device",
+    "parameter_count",
+    "test_accuracy",
+    "validation_accuracy",
+    "train_accuracy",
+    "train_seconds",
+)
 
 
 def compact(record: Record, command: str) -> dict:
@@ -78,3 +105,161 @@ def kept_runs(model: str, num_steps: int) -> list[dict]:
             f"No run of {model!r} with {num_steps} steps is kept; there is {', '.join(known)}."
         )
     return sorted((json.loads(path.read_text()) for path in paths), key=lambda run: run["seed"])
+
+
+def kept_experiment(name: str) -> dict:
+    """Read an experiment that the repository keeps.
+
+    Parameters
+    ----------
+    name : str
+        Its file's name without the ending.
+
+    Returns
+    -------
+    dict
+        Whatever the experiment measured, and with it always ``command``,
+        ``date``, ``device``, ``versions``, ``split`` and ``data_sha256``.
+
+    Raises
+    ------
+    ValueError
+        If no such experiment is kept; those that are there are named.
+
+    Examples
+    --------
+    >>> kept_experiment("race")["command"]
+    'python -m bench.going_further --only race'
+    """
+    path = KEPT_EXPERIMENTS / f"{name}.json"
+    if not path.is_file():
+        known = sorted(other.name.removesuffix(".json") for other in KEPT_EXPERIMENTS.iterdir())
+        raise ValueError(f"No experiment {name!r} is kept; there is {', '.join(known)}.")
+    return json.loads(path.read_text())
+
+
+@dataclass(frozen=True)
+class KeptSweep:
+    """The runs of a sweep, read back.
+
+    Attributes
+    ----------
+    runs : dict
+        From the name of a model to its runs, in the order of their seeds. A run
+        is a dict: ``seed``; ``test``, ``valid`` and ``train``, its accuracies in
+        percent (``train`` is None where it was not measured); ``right``, bool,
+        shape (test_size,), True where it read a test image correctly; and the
+        other facts of its record.
+    command : str
+        What repeats the sweep.
+    """
+
+    runs: dict[str, list[dict]]
+    command: str
+
+    def __str__(self) -> str:
+        if not self.runs:
+            return "No kept run did the same work: the figures are those of this page alone."
+        number = sum(len(runs) for runs in self.runs.values())
+        return f"{number} kept runs of {len(self.runs)} recipes, by\n  {self.command}"
+
+
+def compact_sweep(
+    records: Iterable[Record], swept: Iterable[str], command: str
+) -> dict[str, object]:
+    """Reduce the records of a sweep to what the pages need of them.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        As `load_records` read them; all of one chapter, data set and split.
+    swept : iterable of str
+        The parameters that the sweep varied.
+    command : str
+        What repeats the sweep.
+
+    Raises
+    ------
+    ValueError
+        If there are no records, if they differ in more than what was swept, or
+        if a model has two runs of one seed.
+    """
+    records = sorted(records, key=lambda record: (record["model"], record["seed"]))
+    if not records:
+        raise ValueError("The sweep has no records: there is nothing to keep.")
+    left_out = {*swept, "seed", "device"}
+    of_models = {(record["model"], record["seed"]) for record in records}
+    if len(of_models) < len(records):
+        raise ValueError("Two records have the same model and seed: keep one sweep at a time.")
+    chapter_parameters = [
+        {name: value for name, value in record["parameters"].items() if name not in left_out}
+        for record in records
+    ]
+    # A run may add settings of its own (chapter 4 does); what all have is the chapter's.
+    common = {
+        name: value
+        for name, value in chapter_parameters[0].items()
+        if all(name in parameters for parameters in chapter_parameters)
+        and all(parameters[name] == value for parameters in chapter_parameters)
+    }
+    for name in SHARED:
+        values = {json.dumps(record[name]) for record in records}
+        if len(values) > 1:
+            raise ValueError(f"The records differ in {name}: {', '.join(sorted(values))}.")
+    return {
+        "command": command,
+        **{name: records[0][name] for name in SHARED},
+        "parameters": common,
+        "runs": [
+            {name: record[name] for name in OF_A_RUN}
+            | {"right": _packed(record.predictions == record.labels)}
+            for record in records
+        ],
+    }
+
+
+def kept_sweep(name: str, data: Mnist, parameters: Mapping[str, object]) -> KeptSweep:
+    """Read a sweep that the repository keeps.
+
+    Parameters
+    ----------
+    name : str
+        As that of its definition in the folder ``sweeps``.
+    data : Mnist
+        What the page is about. A sweep on other data or another split, or with
+        other values of what it did not sweep, did other work: then there are no
+        runs.
+    parameters : mapping
+        The chapter's parameters, as `check_parameters` returned them.
+
+    Raises
+    ------
+    ValueError
+        If no such sweep is kept; those that are there are named.
+    """
+    path = KEPT_SWEEPS / f"{name}.json"
+    if not path.exists():
+        known = ", ".join(sorted(path.stem for path in KEPT_SWEEPS.glob("*.json")))
+        raise ValueError(f"No sweep {name!r} is kept; there is {known or 'none'}.")
+    kept = json.loads(path.read_text())
+    same_work = (kept["data_sha256"], kept["split"]) == (data.sha256, data.split) and all(
+        parameters.get(key) == value for key, value in kept["parameters"].items()
+    )
+    runs: dict[str, list[dict]] = {}
+    for run in kept["runs"] if same_work else []:
+        right = _unpacked(run["right"], kept["test_size"])
+        accuracies = {part: run[f"{long}_accuracy"] for part, long in _PARTS.items()}
+        runs.setdefault(run["model"], []).append(run | accuracies | {"right": right})
+    return KeptSweep(runs, kept["command"])
+
+
+_PARTS = {"train": "train", "valid": "validation", "test": "test"}
+
+
+def _packed(flags: np.ndarray) -> str:
+    return base64.b64encode(np.packbits(flags).tobytes()).decode()
+
+
+def _unpacked(text: str, size: int) -> np.ndarray:
+    bits = np.frombuffer(base64.b64decode(text), np.uint8)
+    return np.unpackbits(bits, count=size).astype(bool)

@@ -1,12 +1,23 @@
 """Long runs kept in the repository: complete, true to their record, and repeatable."""
 
+import base64
 import json
 
 import numpy as np
 import pytest
+import yaml
 
-from mnist_helpers.evidence import KEPT_RUNS, compact, kept_runs
+from mnist_helpers import evidence
+from mnist_helpers.evidence import (
+    KEPT_RUNS,
+    KEPT_SWEEPS,
+    compact,
+    compact_sweep,
+    kept_runs,
+    kept_sweep,
+)
 from mnist_helpers.records import Record
+from pipeline import keep_sweep
 from pipeline.keep_run import keep
 from pipeline.notebooks import CHAPTERS, read
 
@@ -83,3 +94,113 @@ def test_every_kept_recipe_is_shown_by_a_chapter():
     assert 'kept_runs("deeper_cnn", 20_001)' in "\n".join(
         cell.source for cell in read(CHAPTERS / "06-deeper-cnn.ipynb").cells
     )
+
+
+SWEEPS = sorted(path.stem for path in KEPT_SWEEPS.glob("*.json"))
+DEFINITIONS = CHAPTERS.parent / "sweeps"
+
+
+def swept(seed: int, **changed) -> Record:
+    """One record of a sweep over ``q`` and seeds, on data that `same_data` describes."""
+    labels = np.arange(20, dtype=np.uint8) % 10
+    predictions = labels.copy()
+    predictions[[3, 17]] = 0
+    facts = {
+        "model": "mlp_q_0.5",
+        "chapter": "03-mlp",
+        "parameters": {"seed": seed, "device": "auto", "num_steps": 6, "q": 0.5},
+        "seed": seed,
+        "data_set": "mnist",
+        "data_sha256": "a1b2",
+        "data_source": "full",
+        "split": "original",
+        "num_steps": 6,
+        "test_accuracy": 90.0,
+        "validation_accuracy": 88.0,
+        "train_accuracy": 93.0,
+        "test_size": 20,
+        "parameter_count": 7,
+        "train_seconds": 1.5,
+        "device": "CPU, 1 thread",
+        "versions": {"tensorflow": "2.21.0"},
+    }
+    return Record(facts | changed, predictions, labels)
+
+
+class SameData:
+    sha256, split = "a1b2", "original"
+
+
+@pytest.fixture
+def small_sweep(tmp_path, monkeypatch):
+    """Two seeds of one recipe, kept by the command and read back from its folder."""
+    for record in (swept(1), swept(0)):
+        path = tmp_path / "out" / "records" / f"run-{record['seed']}" / "record.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(record.facts))
+        np.savez(path.with_suffix(".npz"), predictions=record.predictions, labels=record.labels)
+    definition = tmp_path / "grid.yml"
+    definition.write_text(
+        "chapter: 03-mlp\ngrid: {seed: [0, 1], q: [0.5]}\ncommand: papermill -p seed SEED\n"
+    )
+    keep_sweep.keep(definition, tmp_path / "out", tmp_path / "kept")
+    monkeypatch.setattr(evidence, "KEPT_SWEEPS", tmp_path / "kept")
+    return "grid"
+
+
+def test_a_sweep_is_kept_and_read_back_image_by_image(small_sweep):
+    kept = kept_sweep(small_sweep, SameData, {"num_steps": 6, "seed": 5, "q": 0.9})
+    assert [run["seed"] for run in kept.runs["mlp_q_0.5"]] == [0, 1]
+    run = kept.runs["mlp_q_0.5"][0]
+    assert (run["train"], run["valid"], run["test"]) == (93.0, 88.0, 90.0)
+    assert np.flatnonzero(~run["right"]).tolist() == [3, 17] and len(run["right"]) == 20
+    assert "papermill -p seed SEED" in str(kept) and "2 kept runs of 1 recipes" in str(kept)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"), [("sha256", "other"), ("split", "official"), ("steps", 7)]
+)
+def test_a_sweep_of_other_work_has_no_runs_for_the_page(small_sweep, attribute, value):
+    data = type("Data", (SameData,), {attribute: value})
+    kept = kept_sweep(small_sweep, data, {"num_steps": value if attribute == "steps" else 6})
+    assert kept.runs == {} and "No kept run did the same work" in str(kept)
+
+
+def test_an_unknown_sweep_is_refused_and_the_known_ones_are_named(small_sweep):
+    with pytest.raises(ValueError, match="No sweep 'gird' is kept; there is grid"):
+        kept_sweep("gird", SameData, {})
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([], "no records"),
+        ([swept(0), swept(0)], "same model and seed"),
+        ([swept(0), swept(1, split="official")], "differ in split"),
+        ([swept(0), swept(1, data_sha256="c3")], "differ in data_sha256"),
+    ],
+)
+def test_records_that_are_not_one_sweep_are_refused(records, message):
+    with pytest.raises(ValueError, match=message):
+        compact_sweep(records, ["q"], "command")
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_kept_sweep_fits_together_and_has_its_definition(name):
+    kept = json.loads((KEPT_SWEEPS / f"{name}.json").read_text())
+    definition = yaml.safe_load((DEFINITIONS / f"{name}.yml").read_text())
+    assert kept["chapter"] == definition["chapter"] and kept["command"] == definition["command"]
+    assert kept["data_source"] == "full" and kept["versions"]["tensorflow"]
+    models = {run["model"] for run in kept["runs"]}
+    assert len(kept["runs"]) == len(models) * len(definition["grid"]["seed"])
+    for run in kept["runs"]:
+        bits = np.unpackbits(np.frombuffer(base64.b64decode(run["right"]), np.uint8))
+        assert run["test_accuracy"] == pytest.approx(100 * bits.sum() / kept["test_size"])
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_every_kept_sweep_is_shown_by_a_chapter(name):
+    sources = "\n".join(
+        cell.source for path in CHAPTERS.glob("*.ipynb") for cell in read(path).cells
+    )
+    assert f'kept_sweep("{name}"' in sources

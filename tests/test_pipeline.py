@@ -74,9 +74,11 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make(book: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+def make(
+    book: Path, *arguments: str, target: str = "book", **environment: str
+) -> subprocess.CompletedProcess:
     """Run make with the environment of these tests in place of one of its own."""
-    command = ["make", "book", *THIS_ENVIRONMENT, *arguments]
+    command = ["make", target, *THIS_ENVIRONMENT, *arguments]
     inherited = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
     return subprocess.run(
         command,
@@ -131,19 +133,14 @@ def test_only_a_comment_changed_nothing_runs(book: Path):
 
 
 def test_code_changed_that_chapter_runs_and_the_one_that_reads_its_records(book: Path):
-    write_chapter(book, "01-data", code="print(6 * 7)")
-    done = make(book)
-    assert ran(done) == {"01-data", "07-comparison"}
-    assert "42" in html(book, "01-data")
-
-
-def test_kernels_talk_over_encrypted_sockets_and_so_do_not_warn(book: Path):
+    """And kernels talk over encrypted sockets, and so do not warn."""
     asks = (
         "from ipykernel.kernelapp import IPKernelApp\n"
         "print('has a key:', IPKernelApp.instance().curve_secretkey is not None)"
     )
     write_chapter(book, "01-data", code=asks)
     done = make(book)
+    assert ran(done) == {"01-data", "07-comparison"}
     assert "has a key: True" in html(book, "01-data")
     assert "without encryption" not in done.stdout
 
@@ -154,6 +151,21 @@ def test_helpers_changed_every_chapter_runs(book: Path):
     done = make(book, "--jobs=2")
     assert done.returncode == 0
     assert ran(done) == {"01-data", "06-deeper-cnn", "07-comparison"}
+
+
+def test_a_kept_result_changed_the_chapters_that_name_it_depend_on_it(book: Path):
+    code = (book / "chapters" / "06-deeper-cnn.ipynb").read_text()
+    write_chapter(book, "06-deeper-cnn", code="name = 'another'")
+    kept = book / "mnist_helpers" / "kept_runs" / "another--6-steps--seed-0.json"
+    before, after = {}, {}
+    for found in (before, after):
+        make(book, target="fingerprints")
+        for path in (book / "_build" / "fingerprints").glob("*.json"):
+            found[path.stem] = path.read_text()
+        kept.write_text("{}")
+    kept.unlink()
+    (book / "chapters" / "06-deeper-cnn.ipynb").write_text(code)
+    assert {name for name in before if before[name] != after[name]} == {"06-deeper-cnn", *LONG}
 
 
 def test_long_runs_the_20_001_steps_too_and_keeps_both_records(book: Path):
