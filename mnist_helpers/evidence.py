@@ -3,6 +3,9 @@
 A kept run is one small JSON file in ``kept_runs``: the facts of its record, the
 validation accuracies on the way, and the test images that it got wrong.
 ``python -m pipeline.keep_run`` makes it of a record.
+
+A kept experiment is one JSON file in ``kept_experiments``: many runs and what
+they were compared with. A module of ``bench`` makes it, and it names the command.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import numpy as np
 from mnist_helpers.records import Record
 
 KEPT_RUNS = Path(__file__).parent / "kept_runs"
+KEPT_EXPERIMENTS = Path(__file__).parent / "kept_experiments"
 
 
 def compact(record: Record, command: str) -> dict:
@@ -78,3 +82,34 @@ def kept_runs(model: str, num_steps: int) -> list[dict]:
             f"No run of {model!r} with {num_steps} steps is kept; there is {', '.join(known)}."
         )
     return sorted((json.loads(path.read_text()) for path in paths), key=lambda run: run["seed"])
+
+
+def kept_experiment(name: str) -> dict:
+    """Read an experiment that the repository keeps.
+
+    Parameters
+    ----------
+    name : str
+        Its file's name without the ending.
+
+    Returns
+    -------
+    dict
+        Whatever the experiment measured, and with it always ``command``,
+        ``date``, ``device``, ``versions``, ``split`` and ``data_sha256``.
+
+    Raises
+    ------
+    ValueError
+        If no such experiment is kept; those that are there are named.
+
+    Examples
+    --------
+    >>> kept_experiment("going_further")["command"]
+    'python -m bench.going_further'
+    """
+    path = KEPT_EXPERIMENTS / f"{name}.json"
+    if not path.is_file():
+        known = sorted(other.name.removesuffix(".json") for other in KEPT_EXPERIMENTS.iterdir())
+        raise ValueError(f"No experiment {name!r} is kept; there is {', '.join(known)}.")
+    return json.loads(path.read_text())

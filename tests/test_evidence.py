@@ -3,14 +3,22 @@
 import json
 
 import numpy as np
+import papermill
 import pytest
 
-from mnist_helpers.evidence import KEPT_RUNS, compact, kept_runs
+from mnist_helpers.evidence import (
+    KEPT_EXPERIMENTS,
+    KEPT_RUNS,
+    compact,
+    kept_experiment,
+    kept_runs,
+)
 from mnist_helpers.records import Record
 from pipeline.keep_run import keep
 from pipeline.notebooks import CHAPTERS, read
 
 NAMES = sorted(path.name.removesuffix(".json") for path in KEPT_RUNS.iterdir())
+EXPERIMENTS = sorted(path.name.removesuffix(".json") for path in KEPT_EXPERIMENTS.iterdir())
 
 
 @pytest.fixture
@@ -83,3 +91,52 @@ def test_every_kept_recipe_is_shown_by_a_chapter():
     assert 'kept_runs("deeper_cnn", 20_001)' in "\n".join(
         cell.source for cell in read(CHAPTERS / "06-deeper-cnn.ipynb").cells
     )
+
+
+def test_an_unknown_experiment_is_refused_and_the_known_ones_are_named():
+    with pytest.raises(ValueError, match="No experiment 'x' is kept; there is going_further"):
+        kept_experiment("x")
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_kept_experiment_says_how_it_was_made(name):
+    kept = kept_experiment(name)
+    assert kept["command"] == f"python -m bench.{name}"
+    for fact in ("date", "device", "split", "data_sha256"):
+        assert kept[fact]
+    assert kept["versions"]["tensorflow"]
+
+
+def test_every_kept_experiment_is_shown_by_a_chapter():
+    assert EXPERIMENTS == ["going_further"]  # a new one: name its chapter here
+    assert 'kept_experiment("going_further")' in "\n".join(
+        cell.source for cell in read(CHAPTERS / "08-going-further.ipynb").cells
+    )
+
+
+def test_the_runs_of_going_further_fit_together():
+    kept = kept_experiment("going_further")
+    assert [run["seed"] for run in kept["race"]["recipe"]["runs"]] == list(range(10))
+    for run in kept["race"]["recipe"]["runs"]:
+        assert run["test_accuracy"] == pytest.approx(100 - len(run["wrong"]) / 100)
+        assert 0 < run["seconds"] <= run["whole_seconds"]
+    for run in kept["race"]["keras"]["runs"]:
+        *before, last = run["validation_curve"]
+        assert all(percent < kept["race"]["keras"]["target"] for percent in before)
+        assert run["reached"] == (last >= kept["race"]["keras"]["target"])
+        assert run["seconds"] == run["training_seconds"][-1]
+
+
+def test_each_variant_of_the_ablation_has_the_seeds_of_the_recipe():
+    kept = kept_experiment("going_further")
+    for variant in kept["ablation"]["variants"].values():
+        assert [run["seed"] for run in variant["runs"]] == list(range(10))
+        assert all("test_accuracy" not in run for run in variant["runs"])
+
+
+def test_the_chapter_and_the_kept_runs_have_the_same_recipe():
+    """The settings of the kept runs are the chapter's defaults."""
+    settings = kept_experiment("going_further")["race"]["recipe"]["settings"]
+    defaults = papermill.inspect_notebook(CHAPTERS / "08-going-further.ipynb")
+    for name, value in settings.items():
+        assert float(defaults[name]["default"]) == value
