@@ -1,13 +1,13 @@
 """Make the experiments of chapter 8 that are too long for every build.
 
-usage: python -m bench.going_further [PART ...]
+usage: python -m bench.going_further [--only PART]
 
-PART is any of race, ablation and book; by default all of them. It writes
-``mnist_helpers/kept_experiments/going_further.json``, part by part, which
-chapter 8 reads. On two free cores it takes about ten minutes: ten runs of the
-recipe in turns with keras.io's example, and what each step of the recipe's first
-version is worth. The systems of the earlier chapters it takes from the records
-of the last `make book`.
+PART is race, ablation, small, precise or book; without it all are made. Each is
+written to ``mnist_helpers/kept_experiments/PART.json``, which chapter 8 reads.
+On two free cores: ten runs of the recipe in turns with keras.io's example
+(5 minutes), what each step of the recipe's first version is worth (10), networks
+of few parameters (20), networks of few errors and their ensemble (30). The
+systems of the earlier chapters come from the records of the last `make book`.
 
 The networks, updates and training runs are the functions of the chapter, not
 copies of them. Test images are looked at once a run, when it is over, and no
@@ -16,6 +16,7 @@ setting is chosen by what they say.
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
@@ -38,12 +39,17 @@ from mnist_helpers.training import predict
 
 import tensorflow as tf  # isort: skip (after the helpers, which keep its start quiet)
 
-FILE = KEPT_EXPERIMENTS / "going_further.json"
+PARTS = ("race", "ablation", "small", "precise", "book")
 CHAPTER = "08-going-further"
 SEEDS = range(10)
 KERAS_SEEDS = range(3)  # the race is run in turns; its ratio needs few rounds
 TARGET = 99.0  # percent of the validation images: where the race ends
 RECIPE = {"num_steps": 350, "batch_size": 100, "learning_rate": 0.01}
+SMALL = ((8, 10, 10, 16), (8, 12, 12, 16), (12, 16, 16, 24))  # filters
+SMALL_RUN = {"num_steps": 11_000, "batch_size": 100, "learning_rate": 0.01}
+PRECISE = (32, 64, 64, 96)
+PRECISE_RUN = {"num_steps": 13_200, "batch_size": 100, "learning_rate": 0.01, "smoothing": 0.1}
+FEW_SEEDS = range(3)
 # The recipe as it was when its steps were taken back, one at a time.
 FIRST_VERSION = RECIPE | {"num_steps": 550, "weights": "he_weights", "first_bias": 0.0}
 
@@ -101,8 +107,8 @@ class Bench:
         logits = predict(model, self.images[split])
         return accuracy(logits, getattr(self.mnist, split).labels), logits
 
-    def run(self, function: str, seed: int, test: bool = True, **settings) -> dict:
-        """Train once with a function of the chapter, and say what is kept of the run."""
+    def train(self, function: str, seed: int, **settings) -> tuple[Callable, dict]:
+        """Train once with a function of the chapter: the model, and what is kept of the run."""
         settings = {
             name: self.chapter[value] if isinstance(value, str) else value
             for name, value in settings.items()
@@ -110,12 +116,24 @@ class Bench:
         clock = Clock()
         model, curve = self.chapter[function](self.images["train"], self.labels, seed, **settings)
         facts = {"seed": seed, "seconds": round(curve.seconds, 3)} | clock.read()
+        return model, facts
+
+    def run(self, function: str, seed: int, test: bool = True, **settings) -> dict:
+        """Train once; say how well the model reads validation and, if wanted, test images."""
+        model, facts = self.train(function, seed, **settings)
         facts["validation_accuracy"] = round(self.score(model, "valid")[0], 3)
         if test:
-            percent, logits = self.score(model, "test")
-            wrong = np.flatnonzero(logits.argmax(1) != self.mnist.test.classes)
-            facts |= {"test_accuracy": round(percent, 3), "wrong": wrong.tolist()}
+            facts |= self.test_facts(self.score(model, "test")[1])
         return facts
+
+    def test_facts(self, scores: np.ndarray) -> dict:
+        """What is kept of scores (10,000, 10) of the test images: logits or probabilities."""
+        wrong = np.flatnonzero(scores.argmax(1) != self.mnist.test.classes)
+        return {
+            "test_accuracy": round(accuracy(scores, self.mnist.test.labels), 3),
+            "wrong": wrong.tolist(),
+            "wrong_predictions": scores.argmax(1)[wrong].tolist(),
+        }
 
     def race(self) -> dict:
         """The recipe, ten seeds, in turns with the example of keras.io."""
@@ -181,17 +199,68 @@ class Bench:
             report(name, runs[-1])
         return {"settings": FIRST_VERSION, "variants": variants}
 
-    def book(self) -> list[dict]:
+    def small(self) -> dict:
+        """Normalised networks of several widths: as few parameters as will do."""
+        networks = []
+        for filters in SMALL:
+            runs = []
+            for seed in FEW_SEEDS:
+                runs.append(self.run("train_normalised", seed, filters=filters, **SMALL_RUN))
+                report(f"filters {filters}", runs[-1])
+            networks.append(self.normalised_facts(filters) | {"runs": runs})
+        return {"settings": SMALL_RUN, "networks": networks}
+
+    def normalised_facts(self, filters: tuple[int, ...]) -> dict:
+        variables, _ = self.chapter["new_normalised"](filters)
+        return {"filters": filters, "parameters": self.chapter["count_parameters"](variables)}
+
+    def precise(self) -> dict:
+        """A wide normalised network, each image read once and read nine times; an ensemble."""
+        runs, together = [], {"valid": [], "test": []}
+        for seed in FEW_SEEDS:
+            model, facts = self.train("train_normalised", seed, filters=PRECISE, **PRECISE_RUN)
+            look_nine_times = self.chapter["look_nine_times"](model)
+            for look, reader in (("once", model), ("nine_times", look_nine_times)):
+                scores = {split: self.score(reader, split) for split in together}
+                facts[look] = {
+                    "validation_accuracy": round(scores["valid"][0], 3),
+                    **self.test_facts(scores["test"][1]),
+                }
+            for split, (_, probabilities) in scores.items():
+                together[split].append(probabilities)
+            runs.append(facts)
+            report("precise", {name: facts[name] for name in ("seed", "seconds", "cpu_seconds")})
+            report("  nine times", facts["nine_times"])
+        mean = {split: np.mean(probabilities, axis=0) for split, probabilities in together.items()}
+        percent = accuracy(mean["valid"], self.mnist.valid.labels)
+        ensemble = {"validation_accuracy": round(percent, 3), **self.test_facts(mean["test"])}
+        report("ensemble", ensemble)
+        return self.normalised_facts(PRECISE) | {
+            "settings": PRECISE_RUN,
+            "runs": runs,
+            "ensemble": ensemble,
+        }
+
+    def book(self) -> dict:
         """The systems of chapters 2 to 6, from the records of the last `make book`."""
         wanted = ("logistic_regression", "mlp", "regularized_mlp", "simple_cnn", "deeper_cnn")
         facts = ("model", "seed", "num_steps", "parameter_count", "train_seconds")
-        return [
+        runs = [
             {name: run[name] for name in (*facts, "test_accuracy", "test_size")}
             for run in load_records(record_folder())
             if run["model"] in wanted
             and run["seed"] == 0
-            and run["data_sha256"] == self.mnist.sha256
+            and run["num_steps"] < 20_000  # those of chapter 6's long runs are kept apart
+            and run["data_source"] == "full"
+            and run["data_set"] == "mnist"
         ]
+        missing = set(wanted) - {run["model"] for run in runs}
+        if missing:
+            sys.exit(
+                f"No full run of {', '.join(sorted(missing))} in {record_folder()}: "
+                "`make book` makes them."
+            )
+        return {"runs": runs}
 
 
 class StopAt(tf.keras.callbacks.Callback):
@@ -240,31 +309,56 @@ def report(name: str, facts: dict) -> None:
     print(name, shown, flush=True)
 
 
-def main(parts: list[str]) -> None:
+def provenance(part: str, mnist: Mnist, device: str) -> dict:
+    """What made a part: enough to make it again, and to see when it no longer fits."""
+    return {
+        "command": f"python -m bench.going_further --only {part}",
+        "date": datetime.date.today().isoformat(),
+        "device": device,
+        "split": mnist.split,
+        "data_sha256": mnist.sha256,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in LIBRARIES},
+        },
+    }
+
+
+def write(part: str, kept: dict) -> None:
+    """Write a part as JSON that a person can read, whole or not at all."""
+    text = pretty(kept) + "\n"
+    path = KEPT_EXPERIMENTS / f"{part}.json"
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, lambda stream: stream.write(text.encode()))
+
+
+def pretty(value: object, indent: str = "") -> str:
+    """JSON with a line for each fact, and lists of plain numbers on one line."""
+    deeper = indent + "  "
+    if isinstance(value, dict) and value:
+        lines = [f"{json.dumps(k)}: {pretty(v, deeper)}" for k, v in value.items()]
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        lines = [pretty(item, deeper) for item in value]
+    else:
+        return json.dumps(value, allow_nan=False)
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    inside = ",\n".join(deeper + line for line in lines)
+    return f"{opening}\n{inside}\n{indent}{closing}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make the kept experiments of chapter 8.")
+    parser.add_argument("--only", choices=PARTS, help="make this part and no other")
+    parts = [only] if (only := parser.parse_args().only) else PARTS
     device = use_device("cpu")
     os.environ["TQDM_DISABLE"] = "1"
     mnist = load_data("mnist", "official")
     if mnist.is_sample:
         sys.exit("The sample is no MNIST: these experiments need the full data set.")
     bench = Bench(mnist)
-    for part in parts or ("race", "ablation", "book"):
-        kept = json.loads(FILE.read_text()) if FILE.is_file() else {}
-        result = getattr(bench, part)()
-        kept |= {
-            "command": "python -m bench.going_further",
-            "date": datetime.date.today().isoformat(),
-            "device": device,
-            "split": mnist.split,
-            "data_sha256": mnist.sha256,
-            "versions": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in LIBRARIES},
-            },
-            part: result,
-        }
-        text = json.dumps(kept, indent=None, allow_nan=False)
-        write_whole(FILE, lambda stream, text=text: stream.write(text.encode()))
+    for part in parts:
+        write(part, provenance(part, mnist, device) | getattr(bench, part)())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
