@@ -244,15 +244,15 @@ class Bench:
     def book(self) -> dict:
         """The systems of chapters 2 to 6, from the records of the last `make book`."""
         wanted = ("logistic_regression", "mlp", "regularized_mlp", "simple_cnn", "deeper_cnn")
-        facts = ("model", "seed", "num_steps", "parameter_count", "train_seconds")
+        facts = ("model", "seed", "num_steps", "parameter_count", "device")
         runs = [
-            {name: run[name] for name in (*facts, "test_accuracy", "test_size")}
+            {name: run[name] for name in (*facts, "train_seconds", "test_accuracy", "test_size")}
             for run in load_records(record_folder())
             if run["model"] in wanted
             and run["seed"] == 0
             and run["num_steps"] < 20_000  # those of chapter 6's long runs are kept apart
             and run["data_source"] == "full"
-            and run["data_set"] == "mnist"
+            and (run["data_set"], run["split"]) == ("mnist", "original")
         ]
         missing = set(wanted) - {run["model"] for run in runs}
         if missing:
@@ -260,7 +260,7 @@ class Bench:
                 f"No full run of {', '.join(sorted(missing))} in {record_folder()}: "
                 "`make book` makes them."
             )
-        return {"runs": runs}
+        return {"split": "original", "runs": runs}
 
 
 class StopAt(tf.keras.callbacks.Callback):

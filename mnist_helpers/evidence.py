@@ -105,8 +105,8 @@ def kept_experiment(name: str) -> dict:
 
     Examples
     --------
-    >>> kept_experiment("going_further")["command"]
-    'python -m bench.going_further'
+    >>> kept_experiment("race")["command"]
+    'python -m bench.going_further --only race'
     """
     path = KEPT_EXPERIMENTS / f"{name}.json"
     if not path.is_file():

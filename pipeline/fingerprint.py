@@ -3,9 +3,9 @@
 usage: fingerprint.py BUILD [PARAMETERS_FILE]
 
 One file a run: the chapter's code, the helpers, the locked requirements, the
-data, the parameters. A file is written only if it changed, so that Make runs a
-chapter again when its outputs would change, and not when only prose, comments
-or dates of files did.
+data, the parameters, and the kept results if the chapter shows any. A file is
+written only if it changed, so that Make runs a chapter again when its outputs
+would change, and not when only prose, comments or dates of files did.
 """
 
 from __future__ import annotations
@@ -27,6 +27,16 @@ LONG = {"06-deeper-cnn-long": ("06-deeper-cnn", {"num_steps": 20_001})}
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def kept_results(code: list[str]) -> dict[str, str]:
+    """Digests of the results that the repository keeps, for a chapter that reads them."""
+    if "mnist_helpers.evidence" not in "\n".join(code):
+        return {}
+    return {
+        path.name: digest(path.read_text())
+        for path in sorted((ROOT / "mnist_helpers").glob("kept_*/*.json"))
+    }
 
 
 def fingerprints(build: Path, parameters: dict[str, dict]) -> dict[str, dict]:
@@ -51,6 +61,7 @@ def fingerprints(build: Path, parameters: dict[str, dict]) -> dict[str, dict]:
             "chapter": chapter,
             "parameters": set_to,
             "code": [digest(cell) for cell in chapters[chapter]],
+            "kept": kept_results(chapters[chapter]),
             **shared,
         }
         for run, (chapter, set_to) in runs.items()
