@@ -20,13 +20,15 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 CHAPTERS := $(basename $(notdir $(sort $(wildcard chapters/[0-9]*.ipynb))))
 COMPARISON := 07-comparison
+# It leaves no record to compare.
+SEQUEL := 08-going-further
 LONG_RUN := 06-deeper-cnn-long
 # The dearest chapters first: so several jobs end at about the same time.
 DEAREST := 04-regularized-mlp 02-logistic-regression 06-deeper-cnn 03-mlp
 IN_ORDER := $(filter $(CHAPTERS),$(DEAREST)) $(filter-out $(DEAREST),$(CHAPTERS))
 EXECUTED := $(IN_ORDER:%=$(BUILD)/executed/%.ipynb)
 LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
-COMPARED := $(filter-out %/$(COMPARISON).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
+COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
 TESTS_OF_THE_BOOK := tests/test_site.py tests/test_papermill.py
 PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
 

@@ -4,15 +4,19 @@ import base64
 import json
 
 import numpy as np
+import papermill
 import pytest
 import yaml
 
+from bench.going_further import PARTS, pretty
 from mnist_helpers import evidence
 from mnist_helpers.evidence import (
+    KEPT_EXPERIMENTS,
     KEPT_RUNS,
     KEPT_SWEEPS,
     compact,
     compact_sweep,
+    kept_experiment,
     kept_runs,
     kept_sweep,
 )
@@ -22,6 +26,8 @@ from pipeline.keep_run import keep
 from pipeline.notebooks import CHAPTERS, read
 
 NAMES = sorted(path.name.removesuffix(".json") for path in KEPT_RUNS.iterdir())
+DATA_SHA256 = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"
+EXPERIMENTS = sorted(path.name.removesuffix(".json") for path in KEPT_EXPERIMENTS.iterdir())
 
 
 @pytest.fixture
@@ -204,3 +210,83 @@ def test_every_kept_sweep_is_shown_by_a_chapter(name):
         cell.source for path in CHAPTERS.glob("*.ipynb") for cell in read(path).cells
     )
     assert f'kept_sweep("{name}"' in sources
+
+
+def test_an_unknown_experiment_is_refused_and_the_known_ones_are_named():
+    with pytest.raises(ValueError, match="No experiment 'x' is kept; there is ablation, book"):
+        kept_experiment("x")
+
+
+def test_the_parts_of_the_bench_are_kept_and_no_other():
+    assert sorted(PARTS) == EXPERIMENTS
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_kept_experiment_says_how_it_was_made(name):
+    kept = kept_experiment(name)
+    assert kept["command"] == f"python -m bench.going_further --only {name}"
+    for fact in ("date", "device", "split"):
+        assert kept[fact]
+    assert kept["data_sha256"] == DATA_SHA256
+    assert kept["versions"]["tensorflow"]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_kept_experiment_can_be_read_by_a_person_too(name):
+    assert (KEPT_EXPERIMENTS / f"{name}.json").read_text() == pretty(kept_experiment(name)) + "\n"
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_kept_experiment_is_shown_by_a_chapter(name):
+    code = "\n".join(cell.source for cell in read(CHAPTERS / "08-going-further.ipynb").cells)
+    assert f'kept_experiment("{name}")' in code
+
+
+def tested(name: str) -> list[dict]:
+    """Every result on the test images that an experiment keeps."""
+    kept = kept_experiment(name)
+    if name == "race":
+        return kept["recipe"]["runs"]
+    if name == "small":
+        return [run for network in kept["networks"] for run in network["runs"]]
+    return [run[look] for run in kept["runs"] for look in ("once", "nine_times")] + [
+        kept["ensemble"]
+    ]
+
+
+@pytest.mark.parametrize("name", ["race", "small", "precise"])
+def test_an_accuracy_fits_the_images_that_were_read_wrongly(name):
+    for result in tested(name):
+        assert result["test_accuracy"] == pytest.approx(100 - len(result["wrong"]) / 100)
+        assert len(result["wrong_predictions"]) == len(result["wrong"])
+
+
+def test_each_run_has_the_seed_of_its_place():
+    race, small, precise = (kept_experiment(name) for name in ("race", "small", "precise"))
+    several = [race["recipe"]["runs"], precise["runs"], *(n["runs"] for n in small["networks"])]
+    several += [variant["runs"] for variant in kept_experiment("ablation")["variants"].values()]
+    for runs in several:
+        assert [run["seed"] for run in runs] == list(range(len(runs)))
+    assert len(race["recipe"]["runs"]) == 10 and min(map(len, several)) >= 3
+
+
+def test_the_rival_of_the_race_was_stopped_when_it_first_reached_the_target():
+    rival = kept_experiment("race")["keras"]
+    for run in rival["runs"]:
+        *before, last = run["validation_curve"]
+        assert all(percent < rival["target"] for percent in before)
+        assert run["reached"] == (last >= rival["target"])
+        assert run["seconds"] == run["training_seconds"][-1]
+
+
+def test_the_ablation_looked_at_no_test_image():
+    for variant in kept_experiment("ablation")["variants"].values():
+        assert all("test_accuracy" not in run for run in variant["runs"])
+
+
+def test_the_chapter_and_the_kept_runs_have_the_same_recipe():
+    """The settings of the kept runs are the chapter's defaults."""
+    settings = kept_experiment("race")["recipe"]["settings"]
+    defaults = papermill.inspect_notebook(CHAPTERS / "08-going-further.ipynb")
+    for name, value in settings.items():
+        assert float(defaults[name]["default"]) == value

@@ -26,6 +26,7 @@ EXPECTED = [
     "05-simple-cnn",
     "06-deeper-cnn",
     "07-comparison",
+    "08-going-further",
 ]
 
 pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

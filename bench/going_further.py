@@ -1,0 +1,364 @@
+"""Make the experiments of chapter 8 that are too long for every build.
+
+usage: python -m bench.going_further [--only PART]
+
+PART is race, ablation, small, precise or book; without it all are made. Each is
+written to ``mnist_helpers/kept_experiments/PART.json``, which chapter 8 reads.
+On two free cores: ten runs of the recipe in turns with keras.io's example
+(5 minutes), what each step of the recipe's first version is worth (10), networks
+of few parameters (20), networks of few errors and their ensemble (30). The
+systems of the earlier chapters come from the records of the last `make book`.
+
+The networks, updates and training runs are the functions of the chapter, not
+copies of them. Test images are looked at once a run, when it is over, and no
+setting is chosen by what they say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+
+import numpy as np
+
+from bench.tensorflow_side import definitions
+from mnist_helpers.data import Mnist, load_data, one_hot, reformat
+from mnist_helpers.device import set_seed, use_device
+from mnist_helpers.evidence import KEPT_EXPERIMENTS
+from mnist_helpers.files import write_whole
+from mnist_helpers.metrics import accuracy
+from mnist_helpers.records import LIBRARIES, load_records, record_folder
+from mnist_helpers.training import predict
+
+import tensorflow as tf  # isort: skip (after the helpers, which keep its start quiet)
+
+PARTS = ("race", "ablation", "small", "precise", "book")
+CHAPTER = "08-going-further"
+SEEDS = range(10)
+KERAS_SEEDS = range(3)  # the race is run in turns; its ratio needs few rounds
+TARGET = 99.0  # percent of the validation images: where the race ends
+RECIPE = {"num_steps": 350, "batch_size": 100, "learning_rate": 0.01}
+SMALL = ((8, 10, 10, 16), (8, 12, 12, 16), (12, 16, 16, 24))  # filters
+SMALL_RUN = {"num_steps": 11_000, "batch_size": 100, "learning_rate": 0.01}
+PRECISE = (32, 64, 64, 96)
+PRECISE_RUN = {"num_steps": 13_200, "batch_size": 100, "learning_rate": 0.01, "smoothing": 0.1}
+FEW_SEEDS = range(3)
+# The recipe as it was when its steps were taken back, one at a time.
+FIRST_VERSION = RECIPE | {"num_steps": 550, "weights": "he_weights", "first_bias": 0.0}
+
+# What is taken back, one at a time: the chapter's functions by their names.
+ABLATION = {
+    "the recipe": {},
+    "batches of 400": {"batch_size": 400, "num_steps": 137},
+    "batches of 16, rate ÷ 4": {
+        "batch_size": 16,
+        "num_steps": 3_437,
+        "learning_rate": 0.0025,
+    },
+    "constant rate": {"shape": "constant"},
+    "constant rate ÷ 4": {"shape": "constant", "learning_rate": 0.0025},
+    "one-hot labels": {"smoothing": 0.0},
+    "usual betas": {"betas": (0.9, 0.999)},
+    "initial weights of chapter 6": {"weights": "chapter_6_weights", "first_bias": 0.1},
+}
+
+
+class Clock:
+    """Wall time, and the time that all cores together have worked."""
+
+    def __init__(self):
+        self.began = time.perf_counter(), time.process_time()
+
+    def read(self) -> dict[str, float]:
+        wall, cpu = self.began
+        return {
+            "whole_seconds": round(time.perf_counter() - wall, 3),
+            "cpu_seconds": round(time.process_time() - cpu, 3),
+        }
+
+
+class Bench:
+    """The data, the chapter's functions, and the file that is written.
+
+    Parameters
+    ----------
+    mnist : Mnist
+        On the official split.
+    """
+
+    def __init__(self, mnist: Mnist):
+        self.mnist = mnist
+        self.images = {  # tensors: no run has to copy them again
+            name: tf.constant(reformat(getattr(mnist, name).images))
+            for name in ("train", "valid", "test")
+        }
+        self.labels = tf.constant(mnist.train.labels)
+        self.chapter = definitions(CHAPTER)
+
+    def score(self, model: Callable, split: str) -> tuple[float, np.ndarray]:
+        """Accuracy in percent, and the logits."""
+        logits = predict(model, self.images[split])
+        return accuracy(logits, getattr(self.mnist, split).labels), logits
+
+    def train(self, function: str, seed: int, **settings) -> tuple[Callable, dict]:
+        """Train once with a function of the chapter: the model, and what is kept of the run."""
+        settings = {
+            name: self.chapter[value] if isinstance(value, str) else value
+            for name, value in settings.items()
+        }
+        clock = Clock()
+        model, curve = self.chapter[function](self.images["train"], self.labels, seed, **settings)
+        facts = {"seed": seed, "seconds": round(curve.seconds, 3)} | clock.read()
+        return model, facts
+
+    def run(self, function: str, seed: int, test: bool = True, **settings) -> dict:
+        """Train once; say how well the model reads validation and, if wanted, test images."""
+        model, facts = self.train(function, seed, **settings)
+        facts["validation_accuracy"] = round(self.score(model, "valid")[0], 3)
+        if test:
+            facts |= self.test_facts(self.score(model, "test")[1])
+        return facts
+
+    def test_facts(self, scores: np.ndarray) -> dict:
+        """What is kept of scores (10,000, 10) of the test images: logits or probabilities."""
+        wrong = np.flatnonzero(scores.argmax(1) != self.mnist.test.classes)
+        return {
+            "test_accuracy": round(accuracy(scores, self.mnist.test.labels), 3),
+            "wrong": wrong.tolist(),
+            "wrong_predictions": scores.argmax(1)[wrong].tolist(),
+        }
+
+    def race(self) -> dict:
+        """The recipe, ten seeds, in turns with the example of keras.io."""
+        ours, keras = [], []
+        for seed in SEEDS:
+            ours.append(self.run("train_fast", seed, **RECIPE))
+            report("recipe", ours[-1])
+            if seed in KERAS_SEEDS:
+                keras.append(self.keras_example(seed))
+                report("keras.io", keras[-1])
+        return {
+            "recipe": {"settings": RECIPE, "parameters": self.fast_parameters(), "runs": ours},
+            "keras": {
+                "settings": "https://keras.io/examples/vision/mnist_convnet/",
+                "target": TARGET,
+                "parameters": keras_convnet().count_params(),
+                "runs": keras,
+            },
+        }
+
+    def fast_parameters(self) -> int:
+        return self.chapter["count_parameters"](self.chapter["new_variables"]())
+
+    def keras_example(self, seed: int) -> dict:
+        """Train keras.io's example until it first reads TARGET % of its validation images.
+
+        It learns from the first 54,000 of the 60,000 published training images
+        and validates on the other 6,000, as its validation_split=0.1 does.
+        """
+        set_seed(seed)
+        train, valid = self.mnist.train, self.mnist.valid  # valid comes first in the file
+        images = reformat(np.concatenate([valid.images, train.images]))
+        labels = one_hot(np.concatenate([valid.classes, train.classes]))
+        model, stop = keras_convnet(), StopAt(TARGET)
+        clock = Clock()
+        model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+        model.fit(
+            images,
+            labels,
+            batch_size=128,
+            epochs=15,
+            validation_split=0.1,
+            callbacks=[stop],
+            verbose=0,
+        )
+        facts = {"seed": seed, "seconds": round(stop.seconds[-1], 3)} | clock.read()
+        return facts | {
+            "validation_curve": stop.accuracies,
+            "training_seconds": stop.seconds,
+            "reached": stop.accuracies[-1] >= TARGET,
+            "test_accuracy": round(self.score(model, "test")[0], 3),
+        }
+
+    def ablation(self) -> dict:
+        """The first version, one of its steps taken back, ten seeds each, validation images."""
+        variants = {}
+        for name, changes in ABLATION.items():
+            runs = []
+            for seed in SEEDS:
+                settings = FIRST_VERSION | changes
+                runs.append(self.run("train_fast", seed, test=False, **settings))
+            variants[name] = {"changes": changes, "runs": runs}
+            report(name, runs[-1])
+        return {"settings": FIRST_VERSION, "variants": variants}
+
+    def small(self) -> dict:
+        """Normalised networks of several widths: as few parameters as will do."""
+        networks = []
+        for filters in SMALL:
+            runs = []
+            for seed in FEW_SEEDS:
+                runs.append(self.run("train_normalised", seed, filters=filters, **SMALL_RUN))
+                report(f"filters {filters}", runs[-1])
+            networks.append(self.normalised_facts(filters) | {"runs": runs})
+        return {"settings": SMALL_RUN, "networks": networks}
+
+    def normalised_facts(self, filters: tuple[int, ...]) -> dict:
+        variables, _ = self.chapter["new_normalised"](filters)
+        return {"filters": filters, "parameters": self.chapter["count_parameters"](variables)}
+
+    def precise(self) -> dict:
+        """A wide normalised network, each image read once and read nine times; an ensemble."""
+        runs, together = [], {"valid": [], "test": []}
+        for seed in FEW_SEEDS:
+            model, facts = self.train("train_normalised", seed, filters=PRECISE, **PRECISE_RUN)
+            look_nine_times = self.chapter["look_nine_times"](model)
+            for look, reader in (("once", model), ("nine_times", look_nine_times)):
+                scores = {split: self.score(reader, split) for split in together}
+                facts[look] = {
+                    "validation_accuracy": round(scores["valid"][0], 3),
+                    **self.test_facts(scores["test"][1]),
+                }
+            for split, (_, probabilities) in scores.items():
+                together[split].append(probabilities)
+            runs.append(facts)
+            report("precise", {name: facts[name] for name in ("seed", "seconds", "cpu_seconds")})
+            report("  nine times", facts["nine_times"])
+        mean = {split: np.mean(probabilities, axis=0) for split, probabilities in together.items()}
+        percent = accuracy(mean["valid"], self.mnist.valid.labels)
+        ensemble = {"validation_accuracy": round(percent, 3), **self.test_facts(mean["test"])}
+        report("ensemble", ensemble)
+        return self.normalised_facts(PRECISE) | {
+            "settings": PRECISE_RUN,
+            "runs": runs,
+            "ensemble": ensemble,
+        }
+
+    def book(self) -> dict:
+        """The systems of chapters 2 to 6, from the records of the last `make book`."""
+        wanted = ("logistic_regression", "mlp", "regularized_mlp", "simple_cnn", "deeper_cnn")
+        facts = ("model", "seed", "num_steps", "parameter_count", "device")
+        runs = [
+            {name: run[name] for name in (*facts, "train_seconds", "test_accuracy", "test_size")}
+            for run in load_records(record_folder())
+            if run["model"] in wanted
+            and run["seed"] == 0
+            and run["num_steps"] < 20_000  # those of chapter 6's long runs are kept apart
+            and run["data_source"] == "full"
+            and (run["data_set"], run["split"]) == ("mnist", "original")
+        ]
+        missing = set(wanted) - {run["model"] for run in runs}
+        if missing:
+            sys.exit(
+                f"No full run of {', '.join(sorted(missing))} in {record_folder()}: "
+                "`make book` makes them."
+            )
+        return {"split": "original", "runs": runs}
+
+
+class StopAt(tf.keras.callbacks.Callback):
+    """End the training with the epoch that reaches a validation accuracy.
+
+    ``seconds`` holds, for each epoch, the training time up to its end; the
+    time of the validation is left out, as it is in ours.
+    """
+
+    def __init__(self, percent: float):
+        super().__init__()
+        self.percent, self.seconds, self.accuracies = percent, [], []
+        self.trained = 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.perf_counter()
+
+    def on_test_begin(self, logs=None):
+        self.trained += time.perf_counter() - self.began
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds.append(round(self.trained, 3))
+        self.accuracies.append(round(100 * logs["val_accuracy"], 3))
+        self.model.stop_training = self.accuracies[-1] >= self.percent
+
+
+def keras_convnet() -> tf.keras.Model:
+    """The network of keras.io's "Simple MNIST convnet", from its published settings."""
+    layers = tf.keras.layers
+    return tf.keras.Sequential(
+        [
+            tf.keras.Input((28, 28, 1)),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def report(name: str, facts: dict) -> None:
+    shown = {key: value for key, value in facts.items() if not isinstance(value, list)}
+    print(name, shown, flush=True)
+
+
+def provenance(part: str, mnist: Mnist, device: str) -> dict:
+    """What made a part: enough to make it again, and to see when it no longer fits."""
+    return {
+        "command": f"python -m bench.going_further --only {part}",
+        "date": datetime.date.today().isoformat(),
+        "device": device,
+        "split": mnist.split,
+        "data_sha256": mnist.sha256,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in LIBRARIES},
+        },
+    }
+
+
+def write(part: str, kept: dict) -> None:
+    """Write a part as JSON that a person can read, whole or not at all."""
+    text = pretty(kept) + "\n"
+    path = KEPT_EXPERIMENTS / f"{part}.json"
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, lambda stream: stream.write(text.encode()))
+
+
+def pretty(value: object, indent: str = "") -> str:
+    """JSON with a line for each fact, and lists of plain numbers on one line."""
+    deeper = indent + "  "
+    if isinstance(value, dict) and value:
+        lines = [f"{json.dumps(k)}: {pretty(v, deeper)}" for k, v in value.items()]
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        lines = [pretty(item, deeper) for item in value]
+    else:
+        return json.dumps(value, allow_nan=False)
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    inside = ",\n".join(deeper + line for line in lines)
+    return f"{opening}\n{inside}\n{indent}{closing}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make the kept experiments of chapter 8.")
+    parser.add_argument("--only", choices=PARTS, help="make this part and no other")
+    parts = [only] if (only := parser.parse_args().only) else PARTS
+    device = use_device("cpu")
+    os.environ["TQDM_DISABLE"] = "1"
+    mnist = load_data("mnist", "official")
+    if mnist.is_sample:
+        sys.exit("The sample is no MNIST: these experiments need the full data set.")
+    bench = Bench(mnist)
+    for part in parts:
+        write(part, provenance(part, mnist, device) | getattr(bench, part)())
+
+
+if __name__ == "__main__":
+    main()
