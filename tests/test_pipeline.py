@@ -156,13 +156,14 @@ def test_helpers_changed_every_chapter_runs(book: Path):
     assert ran(done) == {"01-data", "06-deeper-cnn", "07-comparison"}
 
 
-def test_a_kept_result_changed_the_chapters_that_read_such_run(book: Path):
+def test_a_kept_result_changed_the_chapters_that_read_kept_results_run(book: Path):
     write_chapter(book, "06-deeper-cnn", code="import mnist_helpers.evidence")
     make(book)
     kept = book / "mnist_helpers" / "kept_runs" / "another.json"
     kept.write_text("{}")
     done = make(book)
     kept.unlink()
+    make(book)
     assert ran(done) == {"06-deeper-cnn", "07-comparison"}
 
 
