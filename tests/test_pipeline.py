@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from pipeline.fingerprint import LONG
+from pipeline.fingerprint import LONG, fingerprints, kept_results
 from pipeline.kept_records import forget_records, replace_records
 from pipeline.notebooks import ChapterError, faults, normalised, with_outputs
 from pipeline.tidy_notebooks import tidy
@@ -156,15 +156,23 @@ def test_helpers_changed_every_chapter_runs(book: Path):
     assert ran(done) == {"01-data", "06-deeper-cnn", "07-comparison"}
 
 
-def test_a_kept_result_changed_the_chapters_that_read_kept_results_run(book: Path):
-    write_chapter(book, "06-deeper-cnn", code="import mnist_helpers.evidence")
-    make(book)
-    kept = book / "mnist_helpers" / "kept_runs" / "another.json"
-    kept.write_text("{}")
-    done = make(book)
-    kept.unlink()
-    make(book)
-    assert ran(done) == {"06-deeper-cnn", "07-comparison"}
+def test_a_chapter_that_reads_kept_results_depends_on_them_and_no_other_does(tmp_path: Path):
+    (tmp_path / "data.json").write_text("{}")
+    facts = fingerprints(tmp_path, {})
+    kept = {path.name for path in (ROOT / "mnist_helpers").glob("kept_*/*.json")}
+    assert set(facts["08-going-further"]["kept"]) == kept and "race.json" in kept
+    assert facts["01-data"]["kept"] == {}
+
+
+def test_a_kept_result_that_changes_changes_the_fingerprint(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("pipeline.fingerprint.ROOT", tmp_path)
+    path = tmp_path / "mnist_helpers" / "kept_experiments" / "race.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    code = ["from mnist_helpers.evidence import kept_experiment"]
+    before = kept_results(code)
+    path.write_text('{"runs": []}')
+    assert kept_results(code) != before
 
 
 def test_long_runs_the_20_001_steps_too_and_keeps_both_records(book: Path):
