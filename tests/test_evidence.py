@@ -254,7 +254,7 @@ def results_on_test_images(name: str) -> list[dict]:
     ]
 
 
-@pytest.mark.parametrize("name", ["small", "precise"])
+@pytest.mark.parametrize("name", ["race", "small", "precise"])
 def test_an_accuracy_fits_the_images_that_were_read_wrongly(name):
     for result in results_on_test_images(name):
         assert result["test_accuracy"] == pytest.approx(100 - len(result["wrong"]) / 100)
