@@ -13,20 +13,29 @@ import sys
 import warnings
 from pathlib import Path
 
-from mnist_helpers.data import SampleDataWarning, load_data
+from mnist_helpers.data import Mnist, SampleDataWarning, load_data
 from mnist_helpers.files import write_whole
 
 
-def main(status_file: Path) -> None:
+def fetch(data_set: str = "mnist") -> Mnist:
+    """Load a data set; a sample in its place is for the caller to report."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SampleDataWarning)  # said below, and in every chapter
-        data = load_data()
+        warnings.simplefilter("ignore", SampleDataWarning)
+        return load_data(data_set)
+
+
+def identity(data: Mnist) -> dict[str, object]:
+    """What tells a data set from any other."""
+    return {"data_set": data.data_set, "sha256": data.sha256, "is_sample": data.is_sample}
+
+
+def main(status_file: Path) -> None:
+    data = fetch()
     for answer in data.answers:
         print(f"  {answer}")
     if data.is_sample:
         print("  WARNING: the book is made from 5,000 digits, not from MNIST, and says so.")
-    status = {"data_set": data.data_set, "sha256": data.sha256, "is_sample": data.is_sample}
-    text = json.dumps(status, indent=1)
+    text = json.dumps(identity(data), indent=1)
     if not status_file.exists() or status_file.read_text() != text:
         write_whole(status_file, lambda stream: stream.write(text.encode()))
 

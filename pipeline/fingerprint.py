@@ -41,37 +41,35 @@ def kept_results(code: list[str]) -> dict[str, str]:
 
 def fingerprints(build: Path, parameters: dict[str, dict]) -> dict[str, dict]:
     """What each run depends on, by the name of the run."""
-    helpers = {
-        path.name: digest(normalised(path.read_text()))
-        for path in sorted((ROOT / "mnist_helpers").glob("*.py"))
-    }
-    shared = {
-        "data": json.loads((build / "data.json").read_text()),
-        "requirements": digest((ROOT / "requirements.lock").read_text()),
-        "helpers": helpers,
-    }
-    chapters = {
-        path.stem: normalised_code(read(path)) for path in sorted(CHAPTERS.glob("*.ipynb"))
-    }
+    data = json.loads((build / "data.json").read_text())
+    chapters = [path.stem for path in sorted(CHAPTERS.glob("*.ipynb"))]
     runs = {chapter: (chapter, parameters.get(chapter, {})) for chapter in chapters} | {
         run: (chapter, set_to) for run, (chapter, set_to) in LONG.items() if chapter in chapters
     }
+    return {run: facts(chapter, set_to, data) for run, (chapter, set_to) in runs.items()}
+
+
+def facts(chapter: str, parameters: dict[str, object], data: dict | None) -> dict[str, object]:
+    """What the outputs of one run depend on."""
+    code = normalised_code(read(CHAPTERS / f"{chapter}.ipynb"))
     return {
-        run: {
-            "chapter": chapter,
-            "parameters": set_to,
-            "code": [digest(cell) for cell in chapters[chapter]],
-            "kept": kept_results(chapters[chapter]),
-            **shared,
-        }
-        for run, (chapter, set_to) in runs.items()
+        "chapter": chapter,
+        "parameters": parameters,
+        "code": [digest(cell) for cell in code],
+        "kept": kept_results(code),
+        "data": data,
+        "requirements": digest((ROOT / "requirements.lock").read_text()),
+        "helpers": {
+            path.name: digest(normalised(path.read_text()))
+            for path in sorted((ROOT / "mnist_helpers").glob("*.py"))
+        },
     }
 
 
 def main(build: Path, parameters_file: str = "") -> None:
     parameters = yaml.safe_load(Path(parameters_file).read_text()) if parameters_file else {}
-    for run, facts in fingerprints(build, parameters).items():
-        path, text = build / "fingerprints" / f"{run}.json", json.dumps(facts, indent=1)
+    for run, depends_on in fingerprints(build, parameters).items():
+        path, text = build / "fingerprints" / f"{run}.json", json.dumps(depends_on, indent=1)
         if not path.exists() or path.read_text() != text:
             write_whole(path, lambda stream, text=text: stream.write(text.encode()))
             if run in LONG:  # it runs only when asked to; until then its old result must not stand
