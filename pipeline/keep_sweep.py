@@ -2,8 +2,8 @@
 
 usage: keep_sweep.py DEFINITION.yml OUTPUT
 
-DEFINITION says what was run and by which command; OUTPUT/records holds what the
-runs left. Writes mnist_helpers/kept_sweeps/NAME.json, with NAME as in NAME.yml.
+OUTPUT is the folder that `python -m pipeline.sweep DEFINITION.yml OUTPUT` left.
+Writes mnist_helpers/kept_sweeps/NAME.json, with NAME as in NAME.yml.
 """
 
 from __future__ import annotations
@@ -12,20 +12,24 @@ import json
 import sys
 from pathlib import Path
 
-import yaml
-
 from mnist_helpers.evidence import KEPT_SWEEPS, compact_sweep
 from mnist_helpers.files import write_whole
-from mnist_helpers.records import load_record
+from mnist_helpers.records import load_records
+from pipeline.sweep_definition import SweepError, read_definition, runs_of
 
 
 def keep(definition: Path, output: Path, folder: Path) -> Path:
     """Write the compact form of a sweep's records into a folder."""
-    records = [load_record(path) for path in sorted((output / "records").rglob("*.json"))]
-    facts = yaml.safe_load(definition.read_text())
-    left_out = facts.get("not_kept", [])
+    grids = read_definition(definition)
+    records = []
+    for run in runs_of(grids):
+        if not (output / "finished" / f"{run.name}.json").exists():
+            raise SweepError(f"{output} has no run {run.name}; {command(definition)} makes it.")
+        records += load_records(output / "records" / run.name)
+    left_out = [model for grid in grids for model in grid.not_kept]
+    swept = [name for grid in grids for name in grid.values]
     records = [record for record in records if record["model"] not in left_out]
-    kept = compact_sweep(records, facts["grid"], facts["command"])
+    kept = compact_sweep(records, swept, command(definition))
     # A line for each run: a change of one is a change of one line.
     runs = ",\n".join(json.dumps(run, allow_nan=False) for run in kept.pop("runs"))
     text = json.dumps(kept, indent=1, allow_nan=False)[:-2] + f',\n "runs": [\n{runs}\n]\n}}\n'
@@ -34,5 +38,13 @@ def keep(definition: Path, output: Path, folder: Path) -> Path:
     return target
 
 
+def command(definition: Path) -> str:
+    """What a reader types to repeat the sweep."""
+    return f"python -m pipeline.sweep sweeps/{definition.name} OUTPUT"
+
+
 if __name__ == "__main__":
-    print(keep(Path(sys.argv[1]), Path(sys.argv[2]), KEPT_SWEEPS))
+    try:
+        print(keep(Path(sys.argv[1]), Path(sys.argv[2]), KEPT_SWEEPS))
+    except SweepError as error:
+        sys.exit(str(error))

@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 import papermill
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -97,7 +98,8 @@ def execute(
     Raises
     ------
     ChapterError
-        If a cell raised, or the outputs must not be published.
+        If a cell raised, ended its kernel or took too long, or the outputs must
+        not be published.
     """
     # In the pages the progress of training is of no use; here papermill shows
     # its own. (It was imported before, and tqdm reads this variable on import.)
@@ -118,9 +120,21 @@ def execute(
     except PapermillExecutionError as error:
         said = without_colours(f"{error.ename}: {error.evalue}")
         raise ChapterError(f"cell {error.exec_count} raised {said}") from None
+    except DeadKernelError:
+        died = f"cell {cells_begun(output)} ended its kernel; was the memory used up?"
+        raise ChapterError(died) from None
+    except CellTimeoutError:
+        late = f"cell {cells_begun(output)} took more than {CELL_TIMEOUT:,} seconds"
+        raise ChapterError(late) from None
     found = faults(read(output))
     if found:
         raise ChapterError("; ".join(found))
+
+
+def cells_begun(output: Path) -> int:
+    """How many code cells began to run: the number of the last, as Jupyter counts."""
+    code = [cell for cell in read(output).cells if cell.cell_type == "code"]
+    return sum(cell.metadata.papermill["start_time"] is not None for cell in code)
 
 
 def keep_for_inspection(output: Path, failed: Path) -> None:

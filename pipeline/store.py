@@ -8,6 +8,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from mnist_helpers.files import write_whole
+from pipeline.sweep_definition import SweepError
 
 
 class Store:
@@ -15,14 +16,22 @@ class Store:
 
     def __init__(self, address: str):
         self.address = address.rstrip("/")
-        self.files, self.root = fsspec.url_to_fs(self.address)
+        try:
+            # Other programs write there, too: each look is a look at what is there now.
+            self.files, self.root = fsspec.url_to_fs(self.address, use_listings_cache=False)
+        except (ValueError, ImportError) as error:
+            raise SweepError(f"{address!r} is no folder or store that we know: {error}") from error
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file, whole or not at all."""
-        if isinstance(self.files, LocalFileSystem):
-            write_whole(Path(self._path(name)), lambda stream: stream.write(content))
-        else:  # an object store shows an object when all of it has arrived
-            self.files.pipe_file(self._path(name), content)
+        path = self._path(name)
+        try:
+            if isinstance(self.files, LocalFileSystem):
+                write_whole(Path(path), lambda stream: stream.write(content))
+            else:  # an object store shows an object when all of it has arrived
+                self.files.pipe_file(path, content)
+        except Exception as error:  # each kind of store has exceptions of its own
+            raise SweepError(f"{path} cannot be written: {error!r}") from error
 
     def read(self, name: str) -> bytes | None:
         """What a file holds; None if there is none."""
@@ -31,9 +40,12 @@ class Store:
         except FileNotFoundError:
             return None
 
+    def exists(self, name: str) -> bool:
+        """Whether there is such a file or folder."""
+        return self.files.exists(self._path(name))
+
     def names(self, folder: str) -> list[str]:
         """The files of a folder, in order; none if there is no such folder."""
-        self.files.invalidate_cache()
         try:
             found = self.files.ls(self._path(folder), detail=False)
         except FileNotFoundError:
@@ -42,8 +54,7 @@ class Store:
 
     def remove(self, name: str) -> None:
         """Remove a file or a folder, if it is there."""
-        self.files.invalidate_cache()
-        if self.files.exists(self._path(name)):
+        if self.exists(name):
             self.files.rm(self._path(name), recursive=True)
 
     def _path(self, name: str) -> str:

@@ -5,107 +5,32 @@ usage: sweep.py DEFINITION.yml OUTPUT [--workers N | --scheduler tcp://HOST:PORT
 
 OUTPUT is a folder or an address such as s3://bucket/folder. Each run leaves its
 notebook in OUTPUT/executed and its records in OUTPUT/records/RUN; one that fails
-leaves its notebook in OUTPUT/failed. A run that is finished is not run again
-until its chapter's code, the helpers, the data or its parameters change.
+leaves its notebook in OUTPUT/failed. A finished run is not run again until its
+chapter's code, the helpers, the data or its parameters change.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
-import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import dask
 import pandas as pd
-from dask.system import cpu_count
-from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker
+from dask.system import CPU_COUNT
+from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from tqdm.auto import tqdm
 
-from pipeline.fetch_data import fetch, identity
-from pipeline.fingerprint import facts
-from pipeline.notebooks import ChapterError
-from pipeline.run_chapter import chapter_parameters, execute
 from pipeline.store import Store
-from pipeline.sweep_definition import DefinitionError, Run, read_definition, read_options
+from pipeline.sweep_definition import Run, SweepError, read_definition, read_options, runs_of
 from pipeline.sweep_results import write_results
+from pipeline.sweep_worker import THREAD_VARIABLES, Outcome, depend_on, run_here
 
-DONE, FAILED = "done", "failed"
-DEATHS_ALLOWED = 3  # of workers under one run, before the run itself is held to be the cause
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a run, as a worker sends it back.
-
-    Attributes
-    ----------
-    seconds : float
-        How long it took.
-    message : str
-        The cell that failed and what it said; "" if all went well.
-    notebook : bytes
-        The executed notebook, as far as it got.
-    records : dict of str to bytes
-        The files of its records, by name.
-    """
-
-    seconds: float
-    message: str
-    notebook: bytes = b""
-    records: dict[str, bytes] = field(default_factory=dict)
-
-
-# ---- on a worker ----
-
-
-def depends_on(run: Run) -> dict[str, object]:
-    """What a run's outputs depend on, as this machine has it."""
-    settings = chapter_parameters(run.chapter) | run.parameters
-    data = identity(fetch(settings["data_set"])) if "data_set" in settings else None
-    # Through JSON, for two machines compare what they would write down.
-    return json.loads(json.dumps(facts(run.chapter, run.parameters, data)))
-
-
-def run_on_worker(run: Run, expected: dict[str, object]) -> Outcome:
-    """Run a chapter in a folder that Dask removes, even after a worker was killed."""
-    began = time.monotonic()
-    here = get_worker()
-    # Dask's nanny sets the variable; a worker without one must not take all cores.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with tempfile.TemporaryDirectory(dir=here.local_directory) as scratch:
-        output, records = Path(scratch) / "run.ipynb", Path(scratch) / "records"
-        message = ""
-        try:
-            refuse_another_book(depends_on(run), expected, here.address)
-            execute(run.chapter, run.parameters, output, records)
-        except ChapterError as error:
-            message = str(error)
-        return Outcome(
-            time.monotonic() - began,
-            message,
-            output.read_bytes() if output.exists() else b"",
-            {path.name: path.read_bytes() for path in sorted(records.glob("*"))},
-        )
-
-
-def refuse_another_book(found: dict, expected: dict, address: str) -> None:
-    """Refuse to run code or data other than those of whoever started the sweep."""
-    differ = [name for name in expected if found[name] != expected[name]]
-    if differ:
-        raise ChapterError(
-            f"the worker {address} has another version of the book ({', '.join(differ)} differ); "
-            "bring its copy of the book, its environment and its data up to date"
-        )
-
-
-# ---- where the sweep was started ----
+PATIENCE = 60  # seconds to wait for a scheduler, and for a first worker
+LOOK_AGAIN = 10  # seconds after which we look whether workers have come or gone
 
 
 def sweep(
@@ -114,12 +39,12 @@ def sweep(
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> pd.DataFrame:
-    """Run what is not finished yet, and write the table and the figure of all.
+    """Run what is not finished yet, and write the tables and the figure of all.
 
     Parameters
     ----------
     runs : list of Run
-        As `pipeline.sweep_definition.grid_runs` makes them.
+        As `pipeline.sweep_definition.runs_of` makes them.
     output : str or pathlib.Path
         A folder, or an address such as ``s3://bucket/folder``.
     workers : int, optional
@@ -131,27 +56,30 @@ def sweep(
     Returns
     -------
     pandas.DataFrame
-        One row a run: name, chapter, status ("done" or "failed"), message,
-        seconds, the parameters, and the mean test accuracy of each model in percent.
+        One row a run: run, chapter, status ("done" or "failed"), message,
+        seconds, its parameters, and the mean test accuracy of each model in percent.
 
     Raises
     ------
-    DefinitionError
-        If there are more workers than cores, or both a cluster and a number of workers.
+    SweepError
+        If the output cannot be written; if there are more workers than cores, or
+        both a cluster and a number of workers; if no scheduler answers, or it has
+        no workers for a minute.
     """
-    if scheduler and workers:
-        raise DefinitionError("Give --workers or --scheduler: a running cluster has its workers.")
-    cores = cpu_count()
-    if workers is not None and not 1 <= workers <= cores:
-        raise DefinitionError(f"workers is {workers}; this machine has cores for 1 to {cores}.")
+    if scheduler and workers is not None:
+        raise SweepError("Give --workers or --scheduler: a running cluster has its workers.")
+    if workers is not None and not 1 <= workers <= CPU_COUNT:
+        raise SweepError(f"workers is {workers}; this machine has cores for 1 to {CPU_COUNT}.")
     store = Store(str(output))
-    expected = {run.name: depends_on(run) for run in runs}
+    # Whether we may write there is to be known now, and not after the first run.
+    store.write("runs.json", as_json({run.name: [run.chapter, run.parameters] for run in runs}))
+    expected = depend_on(runs)
     waiting = [run for run in runs if not is_finished(run, expected[run.name], store)]
     if len(waiting) < len(runs):
         print(f"{len(runs) - len(waiting)} of {len(runs)} runs are finished already.")
     failures = {}
     if waiting:
-        with client(scheduler, min(workers or cores, len(waiting))) as dask_client:
+        with client(scheduler, min(workers or CPU_COUNT, len(waiting))) as dask_client:
             for run, outcome in outcomes(dask_client, waiting, expected):
                 keep(run, outcome, expected[run.name], store)
                 if outcome.message:
@@ -159,42 +87,49 @@ def sweep(
     return write_results(runs, failures, store)
 
 
+# ---- the cluster ----
+
+
 @contextmanager
 def client(scheduler: str | None, workers: int) -> Iterator[Client]:
     """A client of the running cluster, or of one made for this sweep."""
     if scheduler:
         try:
-            found = Client(scheduler, timeout="30s")
-        except OSError as error:
-            raise DefinitionError(f"No Dask scheduler answers at {scheduler}: {error}") from error
-        with found:
-            yield found
+            running = Client(scheduler, timeout=PATIENCE)
+        except (OSError, ValueError) as error:
+            raise SweepError(
+                f"No Dask scheduler answers at {scheduler!r} ({error}). Start one with "
+                "`dask scheduler`; it prints its address, such as tcp://HOST:8786."
+            ) from error
+        with running:
+            yield running
         return
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": DEATHS_ALLOWED}),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,  # one run at a time
             memory_limit=0,  # Dask sees the memory of its workers, not of their kernels
             dashboard_address=None,
-            env={"OMP_NUM_THREADS": str(cpu_count() // workers)},
+            env=threads_for_each_of(workers),
         ) as cluster,
         Client(cluster) as made,
     ):
         yield made
 
 
+def threads_for_each_of(workers: int) -> dict[str, str]:
+    """The environment in which so many workers share the cores and no more."""
+    return dict.fromkeys(THREAD_VARIABLES, str(CPU_COUNT // workers))
+
+
 def outcomes(
     dask_client: Client, runs: list[Run], expected: dict[str, dict]
 ) -> Iterator[tuple[Run, Outcome]]:
     """Each run with what came of it, as they end; a bar shows how far all are."""
-    futures = {
-        dask_client.submit(run_on_worker, run, expected[run.name], pure=False): run for run in runs
-    }
     failed = 0
     with tqdm(total=len(runs), unit="run", disable=False) as bar:
-        for future in as_completed(list(futures)):
-            run, outcome = futures.pop(future), outcome_of(future)
+        for future, run in completed(dask_client, runs, expected):
+            outcome = outcome_of(future)
             if outcome.message:
                 failed += 1
                 bar.write(f"{run.name} failed: {outcome.message}", file=sys.stderr)
@@ -203,13 +138,48 @@ def outcomes(
             yield run, outcome
 
 
+def completed(
+    dask_client: Client, runs: list[Run], expected: dict[str, dict]
+) -> Iterator[tuple[Future, Run]]:
+    """Hand the cluster as many runs as it has threads, and another for each that ends.
+
+    Given all at once, they would queue at the workers, and Dask holds whatever
+    waits at a worker that is killed to be a possible cause.
+    """
+    waiting, futures = deque(runs), {}
+    while waiting or futures:
+        threads = sum(dask_client.nthreads().values())
+        while waiting and len(futures) < max(threads, 1):
+            run = waiting.popleft()
+            future = dask_client.submit(run_here, run, expected[run.name], pure=False)
+            futures[future] = run
+        try:
+            ended = wait(list(futures), LOOK_AGAIN, "FIRST_COMPLETED").done
+        except TimeoutError:
+            refuse_to_wait_for_nobody(dask_client)
+            continue
+        for future in ended:
+            yield future, futures.pop(future)
+
+
+def refuse_to_wait_for_nobody(dask_client: Client) -> None:
+    try:
+        dask_client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError as error:
+        raise SweepError(
+            f"The scheduler {dask_client.scheduler.address} has had no worker for {PATIENCE} "
+            "seconds. Start some, in the book's folder: `dask worker ADDRESS --nthreads 1`."
+        ) from error
+
+
 def outcome_of(future: Future) -> Outcome:
     """What a worker sent back, or why none did."""
     error = future.exception()
     if error is None:
         return future.result()
     if isinstance(error, KilledWorker):
-        return Outcome(0.0, f"its worker was killed {DEATHS_ALLOWED + 1} times: out of memory?")
+        times = error.allowed_failures + 1
+        return Outcome(0.0, f"its worker was killed {times} times; was the memory used up?")
     return Outcome(0.0, f"{type(error).__name__}: {error}")
 
 
@@ -217,18 +187,24 @@ def outcome_of(future: Future) -> Outcome:
 
 
 def is_finished(run: Run, expected: dict[str, object], store: Store) -> bool:
-    """Whether a run with the same fingerprint is in the store."""
-    kept = store.read(f"fingerprints/{run.name}.json")
-    return kept is not None and kept == as_json(expected)
+    """Whether the store has the run, of the same code, data and parameters."""
+    finished = store.read(f"finished/{run.name}.json")
+    if finished is None or not store.exists(f"executed/{run.name}.ipynb"):
+        return False
+    return json.loads(finished)["depends_on"] == expected
 
 
 def keep(run: Run, outcome: Outcome, expected: dict[str, object], store: Store) -> None:
     """Store what a run left in place of what it left before.
 
-    The fingerprint goes first and comes last: where there is one, all else is there.
+    The file in ``finished`` goes first and comes last: where it is, all else is.
     """
-    store.remove(f"fingerprints/{run.name}.json")
-    for old in (f"executed/{run.name}.ipynb", f"failed/{run.name}.ipynb", f"records/{run.name}"):
+    for old in (
+        f"finished/{run.name}.json",
+        f"executed/{run.name}.ipynb",
+        f"failed/{run.name}.ipynb",
+        f"records/{run.name}",
+    ):
         store.remove(old)
     if outcome.message:
         if outcome.notebook:
@@ -237,18 +213,23 @@ def keep(run: Run, outcome: Outcome, expected: dict[str, object], store: Store) 
     for name, content in outcome.records.items():
         store.write(f"records/{run.name}/{name}", content)
     store.write(f"executed/{run.name}.ipynb", outcome.notebook)
-    store.write(f"fingerprints/{run.name}.json", as_json(expected))
+    finished = {"seconds": round(outcome.seconds, 1), "depends_on": expected}
+    store.write(f"finished/{run.name}.json", as_json(finished))
 
 
-def as_json(expected: dict[str, object]) -> bytes:
-    return json.dumps(expected, indent=1).encode()
+def as_json(content: object) -> bytes:
+    return json.dumps(content, indent=1).encode()
 
 
 # ---- the command ----
 
 
 def main(arguments: list[str]) -> int:
-    """Run the sweep that the command line asks for; 1 if a run failed, else 0."""
+    """Run the sweep that the command line asks for.
+
+    Returns 0 if every run is finished, 1 if one failed, 2 if the sweep makes no
+    sense, and 130 if it was interrupted.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.sweep", description=__doc__.splitlines()[0]
     )
@@ -268,15 +249,19 @@ def main(arguments: list[str]) -> int:
     asked = parser.parse_args(arguments)
     try:
         if not asked.what.endswith((".yml", ".yaml")):
-            runs = read_options(asked.what, asked.options)
+            grids = [read_options(asked.what, asked.options)]
         elif asked.options:
-            raise DefinitionError("-p goes with a chapter; a definition file has its own grid.")
+            raise SweepError("-p goes with a chapter; a definition file has its own grid.")
         else:
-            runs = read_definition(Path(asked.what))
-        table = sweep(runs, asked.output, asked.workers, asked.scheduler)
-    except DefinitionError as error:
-        parser.error(str(error))
-    failed = table[table["status"] == FAILED]
+            grids = read_definition(Path(asked.what))
+        table = sweep(runs_of(grids), asked.output, asked.workers, asked.scheduler)
+    except SweepError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on with the runs that are left.", file=sys.stderr)
+        return 130
+    failed = table[table["status"] == "failed"]
     print(f"{len(table) - len(failed)} of {len(table)} runs are in {asked.output}.")
     for row in failed.itertuples():
         print(f"  {row.run} failed: {row.message}")
@@ -284,7 +269,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    # By its importable name, which is how workers know what to call.
-    from pipeline import sweep as importable
-
-    sys.exit(importable.main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -1,14 +1,21 @@
-"""What a sweep runs: chapters over a grid of parameters, checked before anything runs."""
+"""What a sweep runs: chapters over grids of parameters, checked before anything runs.
+
+A definition is a small YAML file: a grid, or a list of grids.
+
+    chapter: 03-mlp                  # or a list of chapters
+    grid: {seed: [0, 1, 2]}          # every combination of these values
+    fixed: {data_set: fashion_mnist} # what all runs have in common
+    not_kept: [mlp_keras]            # models that `pipeline.keep_sweep` leaves out
+"""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
 import itertools
-import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -17,13 +24,13 @@ from mnist_helpers.parameters import ParameterError, check_parameters
 from pipeline.notebooks import CHAPTERS, ChapterError
 from pipeline.run_chapter import COMPARISON, check_names
 
-KEYS = ("chapter", "grid", "fixed")
-LONGEST_NAME = 120  # characters; file systems allow 255 bytes
+FOLDERS = ("record_dir", "log_dir")  # each run writes to a folder of its own
+LONGEST_NAME = 100  # characters; with its ending well below the 255 bytes of a file system
 NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
-class DefinitionError(ValueError):
-    """A sweep that cannot be run as it is defined."""
+class SweepError(ValueError):
+    """A sweep that cannot be run as it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,39 @@ class Run:
     parameters: dict[str, object]
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Chapters with every combination of some values.
+
+    Attributes
+    ----------
+    chapters : list of str
+        File names of chapters, without their endings.
+    values : dict of str to list
+        For each parameter the values that it takes.
+    fixed : dict
+        Parameters that have one value in all runs.
+    not_kept : list of str
+        Models whose records `pipeline.keep_sweep` leaves out.
+    """
+
+    chapters: list[str]
+    values: dict[str, list] = field(default_factory=dict)
+    fixed: dict[str, object] = field(default_factory=dict)
+    not_kept: list[str] = field(default_factory=list)
+
+    def combinations(self) -> list[tuple[str, dict[str, object]]]:
+        """Each chapter with its parameters; the last of the grid changes fastest."""
+        return [
+            (chapter, dict(zip(self.values, values, strict=True)) | self.fixed)
+            for chapter in self.chapters
+            for values in itertools.product(*self.values.values())
+        ]
+
+
+# ---- reading ----
+
+
 class _Loader(yaml.SafeLoader):
     """YAML in which 1e-4 is a number, as in Python, and not a text."""
 
@@ -63,100 +103,96 @@ def parse(text: str) -> object:
     return yaml.load(text, _Loader)
 
 
-def read_definition(path: Path) -> list[Run]:
-    """The runs that a definition file asks for.
+def read_definition(path: Path) -> list[Grid]:
+    """The grids of a definition file.
 
     Raises
     ------
-    DefinitionError
-        If it cannot be read, has an unknown key, or asks for what makes no sense.
+    SweepError
+        If it cannot be read, or is not of the form that this module describes.
     """
     try:
-        definition = parse(path.read_text())
+        content = parse(path.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise DefinitionError(f"The definition {path} cannot be read: {error}") from error
-    if not isinstance(definition, dict) or "chapter" not in definition:
-        raise DefinitionError(f"{path} must say which chapter to run: `chapter: 03-mlp`.")
-    for key in definition:
-        if key not in KEYS:
-            raise DefinitionError(f"{path} has the key {key!r}; it may have {', '.join(KEYS)}.")
-    chapters = definition["chapter"]
-    return grid_runs(
+        raise SweepError(f"The definition {path} cannot be read: {error}") from error
+    entries = content if isinstance(content, list) else [content]
+    if not entries:
+        raise SweepError(f"The definition {path} is empty; it needs `chapter: 03-mlp` and a grid.")
+    return [_grid(entry, path) for entry in entries]
+
+
+def _grid(entry: object, path: Path) -> Grid:
+    """A grid as YAML has it, once its form is right."""
+    if not isinstance(entry, dict) or "chapter" not in entry:
+        raise SweepError(f"{path} has {entry!r}; a grid says which chapter: `chapter: 03-mlp`.")
+    forms = {"chapter": (str, list), "grid": dict, "fixed": dict, "not_kept": list}
+    for key, value in entry.items():
+        if key not in forms:
+            raise SweepError(f"{path} has the key {key!r}; it may have {', '.join(forms)}.")
+        if not isinstance(value, forms[key]):
+            wanted = {list: "a list", dict: "names with their values"}
+            words = wanted.get(forms[key], "a chapter, or a list of chapters")
+            raise SweepError(f"{key} is {value!r} in {path}; it must be {words}.")
+    chapters = entry["chapter"]
+    return Grid(
         [chapters] if isinstance(chapters, str) else chapters,
-        definition.get("grid") or {},
-        definition.get("fixed") or {},
+        entry.get("grid", {}),
+        entry.get("fixed", {}),
+        entry.get("not_kept", []),
     )
 
 
-def read_options(chapter: str, options: Iterable[tuple[str, str]]) -> list[Run]:
-    """The runs of a chapter for ``-p`` options: names, and values with commas between.
+def read_options(chapter: str, options: Iterable[tuple[str, str]]) -> Grid:
+    """The grid of ``-p`` options: names, and values with commas between.
 
     Examples
     --------
-    >>> [run.name for run in read_options("03-mlp", [("seed", "0,1"), ("learning_rate", "1e-1")])]
-    ['03-mlp--seed-0--learning_rate-0.1', '03-mlp--seed-1--learning_rate-0.1']
+    >>> read_options("03-mlp", [("seed", "0,1"), ("learning_rate", "1e-1")]).values
+    {'seed': [0, 1], 'learning_rate': [0.1]}
     """
-    grid = {}
-    for name, values in options:
-        if name in grid:
-            raise DefinitionError(f"-p {name} is given twice; put its values in one list.")
+    values = {}
+    for name, text in options:
+        if name in values:
+            raise SweepError(f"-p {name} is given twice; put its values in one list: 1,2,3.")
         try:
-            grid[name] = parse(f"[{values}]")
+            values[name] = parse(f"[{text}]")
         except yaml.YAMLError as error:
-            raise DefinitionError(f"-p {name} {values!r} cannot be read: {error}") from error
-    return grid_runs([chapter], grid)
+            raise SweepError(f"-p {name} {text!r} cannot be read: {error}") from error
+    return Grid([chapter], values)
 
 
-def grid_runs(
-    chapters: Iterable[str],
-    grid: Mapping[str, list],
-    fixed: Mapping[str, object] | None = None,
-) -> list[Run]:
-    """Every chapter with every combination of the grid's values.
+# ---- runs ----
 
-    Parameters
-    ----------
-    chapters : iterable of str
-        File names of chapters, without their endings.
-    grid : mapping of str to list
-        For each parameter the values that it takes.
-    fixed : mapping, optional
-        Parameters that have one value in all runs.
 
-    Returns
-    -------
-    list of Run
-        The last parameter of the grid changes fastest.
+def runs_of(grids: Iterable[Grid]) -> list[Run]:
+    """Every run that the grids ask for.
 
     Raises
     ------
-    DefinitionError
-        If a chapter, a parameter or a value makes no sense; it is named.
+    SweepError
+        If a chapter, a parameter or a value makes no sense, or a run is asked for
+        twice; it is named.
 
     Examples
     --------
-    >>> len(grid_runs(["03-mlp"], {"seed": [0, 1, 2], "batch_size": [64, 128]}))
+    >>> len(runs_of([Grid(["03-mlp"], {"seed": [0, 1, 2], "batch_size": [64, 128]})]))
     6
     """
-    fixed = dict(fixed or {})
-    for name, values in grid.items():
-        if not isinstance(values, list) or not values:
-            raise DefinitionError(
-                f"{name} is {values!r} in the grid; it must be a list of values."
-            )
-        if name in fixed:
-            raise DefinitionError(f"{name} is both in the grid and fixed; it can be one of them.")
     runs = {}
-    for chapter in chapters:
-        for values in itertools.product(*grid.values()):
-            parameters = dict(zip(grid, values, strict=True)) | fixed
+    for grid in grids:
+        for name, values in grid.values.items():
+            if not isinstance(values, list) or not values:
+                raise SweepError(f"{name} is {values!r} in the grid; it must be a list of values.")
+            if name in grid.fixed:
+                raise SweepError(f"{name} is both in the grid and fixed; it can be one of them.")
+        for chapter, parameters in grid.combinations():
             check(chapter, parameters)
             name = run_name(chapter, parameters)
             if name in runs:
-                raise DefinitionError(f"The run {name} is asked for twice; a value is repeated.")
+                raise SweepError(f"The run {name} is asked for twice; give each value once.")
             runs[name] = Run(name, chapter, parameters)
     if not runs:
-        raise DefinitionError("The sweep names no chapter.")
+        raise SweepError("The sweep names no chapter.")
     return list(runs.values())
 
 
@@ -166,34 +202,40 @@ def check(chapter: str, parameters: dict[str, object]) -> None:
     if chapter not in known:
         close = difflib.get_close_matches(str(chapter), known, n=1)
         meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
-        raise DefinitionError(f"There is no chapter {chapter!r}; {meant}")
+        raise SweepError(f"There is no chapter {chapter!r}; {meant}")
     if chapter == COMPARISON:
-        raise DefinitionError(
+        raise SweepError(
             f"{COMPARISON} trains nothing: it compares records. Run it with papermill on those of "
-            "a sweep: -p record_dir OUTPUT/records/RUN"
+            "a run: -p record_dir OUTPUT/records/RUN"
         )
-    if "record_dir" in parameters:
-        raise DefinitionError("record_dir cannot be swept: each run has a folder of its own.")
+    for folder in FOLDERS:
+        if folder in parameters:
+            raise SweepError(f"{folder} cannot be set: each run has a folder of its own.")
     try:
         check_names(chapter, parameters)
         check_parameters(**parameters)
     except (ChapterError, ParameterError) as error:
-        raise DefinitionError(f"{chapter}: {error}") from error
+        raise SweepError(f"{chapter}: {error}") from error
 
 
 def run_name(chapter: str, parameters: Mapping[str, object]) -> str:
-    """A file name for a run, the same whenever the same run is asked for.
+    """A file name for a run: the same for the same run, another for any other.
+
+    Parameters that passed `check` are numbers, words and lists of numbers, so
+    nothing in the name needs to be escaped. One that is too long ends in a digest.
 
     Examples
     --------
-    >>> run_name("05-simple-cnn", {"seed": 3})
-    '05-simple-cnn--seed-3'
-    >>> run_name("04-regularized-mlp", {"keep_probs": [0.5, 0.9]})
-    '04-regularized-mlp--keep_probs-0.5_0.9--1ec12d62'
+    >>> run_name("04-regularized-mlp", {"seed": 3, "keep_probs": [0.5, 0.9]})
+    '04-regularized-mlp--keep_probs-0.5_0.9--seed-3'
     """
-    plain = "--".join([chapter, *(f"{name}-{value}" for name, value in parameters.items())])
-    safe = re.sub(r"[^\w.+-]+", "_", plain).replace("-_", "-").strip("_")
-    if safe == plain and len(plain) <= LONGEST_NAME:
-        return plain
-    digest = hashlib.sha256(json.dumps(parameters, default=list).encode()).hexdigest()[:8]
-    return f"{safe[: LONGEST_NAME - 10]}--{digest}"
+    settings = [f"{name}-{_in_a_name(value)}" for name, value in sorted(parameters.items())]
+    name = "--".join([chapter, *settings])
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: LONGEST_NAME - 10]}--{digest}"
+
+
+def _in_a_name(value: object) -> str:
+    return "_".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

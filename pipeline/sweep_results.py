@@ -5,23 +5,19 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
-import nbformat
 import pandas as pd
 from matplotlib.figure import Figure
 
 from mnist_helpers.figures import COLOURS, GREY, STYLE, WIDTH
+from mnist_helpers.metrics import mean_interval
+from pipeline.store import Store
 from pipeline.sweep_definition import Run
-
-if TYPE_CHECKING:
-    from pipeline.store import Store
-    from pipeline.sweep import Outcome
+from pipeline.sweep_worker import Outcome
 
 FACTS = (
     "model",
-    "seed",
     "data_set",
     "data_source",
     "split",
@@ -33,40 +29,44 @@ FACTS = (
     "train_seconds",
     "device",
 )
-CHANCE = ("seed", "num_seeds")  # parameters that change the luck of a run, and no more
+LUCK = ("seed", "num_seeds")  # parameters that change the luck of a run, and no more
 
 
 def write_results(runs: list[Run], failures: Mapping[str, Outcome], store: Store) -> pd.DataFrame:
-    """Write a table of runs, one of records, and a figure; return the first.
+    """Write a table of runs, one of records, one of settings with its figure; return the first.
 
     Everything is read back from the store, so a sweep that was resumed gives
     the same tables as one that was not.
     """
-    records = record_table(runs, failures, store)
-    table = run_table(runs, failures, records, store)
-    for name, content in (("sweep", table), ("records", records)):
-        store.write(f"{name}.parquet", content.to_parquet(index=False))
-        store.write(f"{name}.csv", content.to_csv(index=False).encode())
+    records = record_table([run for run in runs if run.name not in failures], store)
+    tables = {"sweep": run_table(runs, failures, records, store), "records": records}
     if len(records):
-        figure = plot_summary(records, varied(runs))
+        setting = ["chapter", "model", *varied(runs)]
+        tables["summary"] = summary_table(records, setting)
+        figure = plot_summary(records, setting)
         for kind in ("svg", "png"):
             store.write(f"summary.{kind}", drawn(figure, kind))
-    return table
+    for name, table in tables.items():
+        store.write(f"{name}.parquet", table.to_parquet(index=False))
+        store.write(f"{name}.csv", table.to_csv(index=False).encode())
+    return tables["sweep"]
 
 
-def record_table(runs: list[Run], failures: Mapping[str, Outcome], store: Store) -> pd.DataFrame:
-    """One row a record: run, chapter, the run's parameters, and the record's facts."""
+def record_table(runs: list[Run], store: Store) -> pd.DataFrame:
+    """One row a record: run, chapter, the record's facts, and the run's parameters.
+
+    ``seed`` is the record's: a run of chapter 5 leaves a record for each of many.
+    """
     rows = []
     for run in runs:
-        if run.name in failures:
-            continue
         for name in store.names(f"records/{run.name}"):
             if name.endswith(".json"):
-                facts = json.loads(store.read(name))
+                record = json.loads(store.read(name))
                 rows.append(
                     {"run": run.name, "chapter": run.chapter}
-                    | {name: plain(value) for name, value in run.parameters.items()}
-                    | {name: facts.get(name) for name in FACTS}
+                    | {fact: record[fact] for fact in FACTS}
+                    | in_columns(run.parameters)
+                    | {"seed": record["seed"]}
                 )
     return pd.DataFrame(rows)
 
@@ -77,15 +77,17 @@ def run_table(
     """One row a run: how it ended, its parameters, and each model's mean test accuracy."""
     rows = []
     for run in runs:
-        failure = failures.get(run.name)
-        row = {
-            "run": run.name,
-            "chapter": run.chapter,
-            "status": "failed" if failure else "done",
-            "message": failure.message if failure else "",
-            "seconds": failure.seconds if failure else duration(store, run),
-        }
-        rows.append(row | {name: plain(value) for name, value in run.parameters.items()})
+        if run.name in failures:
+            status, outcome = "failed", failures[run.name]
+            message, seconds = outcome.message, outcome.seconds
+        else:
+            status, message = "done", ""
+            seconds = json.loads(store.read(f"finished/{run.name}.json"))["seconds"]
+        rows.append(
+            {"run": run.name, "chapter": run.chapter}
+            | {"status": status, "message": message, "seconds": seconds}
+            | in_columns(run.parameters)
+        )
     table = pd.DataFrame(rows)
     if len(records):
         means = records.pivot_table("test_accuracy", "run", "model", sort=False)
@@ -94,45 +96,80 @@ def run_table(
     return table
 
 
-def duration(store: Store, run: Run) -> float:
-    """How long a finished run took, in seconds, as papermill wrote it down."""
-    notebook = nbformat.reads(store.read(f"executed/{run.name}.ipynb").decode(), as_version=4)
-    return notebook.metadata.papermill.duration
-
-
-def plain(value: object) -> object:
-    """A value that fits a table's column: lists become their text."""
-    return json.dumps(value) if isinstance(value, (list, tuple, dict)) else value
+def in_columns(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Parameters as a table has them: lists become their text."""
+    return {
+        name: json.dumps(value) if isinstance(value, (list, tuple)) else value
+        for name, value in parameters.items()
+    }
 
 
 def varied(runs: list[Run]) -> list[str]:
-    """The parameters that differ between runs, but for those of chance."""
+    """The parameters that differ between runs, but for those of luck."""
     names = dict.fromkeys(name for run in runs for name in run.parameters)
     return [
         name
         for name in names
-        if name not in CHANCE and len({str(run.parameters.get(name)) for run in runs}) > 1
+        if name not in LUCK and len({str(run.parameters.get(name)) for run in runs}) > 1
     ]
 
 
-def plot_summary(records: pd.DataFrame, parameters: list[str]) -> Figure:
-    """Each record's test accuracy as a point, a line a model and setting, with the mean."""
-    groups = list(records.groupby(["chapter", "model", *parameters], sort=False, dropna=False))
+def one_a_seed(records: pd.DataFrame, setting: list[str]) -> pd.api.typing.DataFrameGroupBy:
+    """The records of each setting, each seed once.
+
+    Two runs of chapter 5 may hold the same seed. The second record is a copy
+    of the first, and no more evidence.
+    """
+    once = records.drop_duplicates([*setting, "seed"])
+    return once.groupby(setting, sort=False, dropna=False)
+
+
+def summary_table(records: pd.DataFrame, setting: list[str]) -> pd.DataFrame:
+    """One row a setting: how many seeds, the mean test accuracy, half its 95 % interval.
+
+    Student's interval, over seeds; one seed has none.
+    """
+    rows = []
+    for key, group in one_a_seed(records, setting):
+        accuracies = group["test_accuracy"]
+        several = len(group) > 1
+        mean, half_width = mean_interval(accuracies) if several else (accuracies.mean(), None)
+        rows.append(
+            dict(zip(setting, key, strict=True))
+            | {"seeds": len(group), "test_accuracy": mean, "half_width": half_width}
+        )
+    return pd.DataFrame(rows).astype({"half_width": float})
+
+
+def plot_summary(records: pd.DataFrame, setting: list[str]) -> Figure:
+    """A line a setting: the test accuracy of each seed, and their mean with its interval."""
+    summary = summary_table(records, setting)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.8 + 0.24 * len(groups)))
+        figure = Figure(figsize=(WIDTH, 0.8 + 0.24 * len(summary)))
         ax = figure.subplots()
-        for place, (_, group) in enumerate(groups):
+        for place, (_, group) in enumerate(one_a_seed(records, setting)):
             accuracies = group["test_accuracy"]
             ax.plot(accuracies, [place] * len(group), "o", color=COLOURS[0], alpha=0.5, mew=0)
-            ax.plot(accuracies.mean(), place, "|", color=GREY, markersize=12, mew=2)
-        labels = [
-            ", ".join([key[1], *(f"{n} = {v}" for n, v in zip(parameters, key[2:], strict=True))])
-            for key, _ in groups
-        ]
-        ax.set_yticks(range(len(groups)), labels)
+        ax.errorbar(
+            summary["test_accuracy"],
+            range(len(summary)),
+            xerr=summary["half_width"],
+            fmt="|",
+            color=GREY,
+            capsize=3,
+        )
+        ax.set_yticks(range(len(summary)), [label(row, setting) for _, row in summary.iterrows()])
         ax.invert_yaxis()
-        ax.set_xlabel("test accuracy in %: each record a point, the mean a bar")
+        ax.set_xlabel("test accuracy in %: each seed a point, their mean with its 95 % interval")
     return figure
+
+
+def label(row: pd.Series, setting: list[str]) -> str:
+    """The model and what was set, as far as its chapter has it."""
+    parameters = [name for name in setting if name not in ("chapter", "model")]
+    return ", ".join(
+        [row["model"], *(f"{name} {row[name]}" for name in parameters if pd.notna(row[name]))]
+    )
 
 
 def drawn(figure: Figure, kind: str) -> bytes:
