@@ -15,7 +15,7 @@ from pathlib import Path
 from mnist_helpers.evidence import KEPT_SWEEPS, compact_sweep
 from mnist_helpers.files import write_whole
 from mnist_helpers.records import load_records
-from pipeline.sweep_definition import SweepError, read_definition, runs_of
+from pipeline.sweep.definition import SweepError, read_definition, runs_of
 
 
 def keep(definition: Path, output: Path, folder: Path) -> Path:

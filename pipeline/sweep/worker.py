@@ -16,7 +16,7 @@ from pipeline.fetch_data import fetch, identity
 from pipeline.fingerprint import facts
 from pipeline.notebooks import ChapterError
 from pipeline.run_chapter import chapter_parameters, execute
-from pipeline.sweep_definition import Run
+from pipeline.sweep.definition import Run
 
 # What NumPy, scikit-learn and TensorFlow look at. The chapters set TensorFlow's
 # threads from the first.

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from mnist_helpers.figures import COLOURS, GREY, STYLE, WIDTH
 from mnist_helpers.metrics import mean_interval
-from pipeline.store import Store
-from pipeline.sweep_definition import Run
-from pipeline.sweep_worker import Outcome
+from pipeline.sweep.definition import Run
+from pipeline.sweep.store import Store
+from pipeline.sweep.worker import Outcome
 
 FACTS = (
     "model",

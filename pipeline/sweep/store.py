@@ -8,7 +8,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from mnist_helpers.files import write_whole
-from pipeline.sweep_definition import SweepError
+from pipeline.sweep.definition import SweepError
 
 
 class Store:

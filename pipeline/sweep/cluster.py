@@ -1,17 +1,7 @@
-"""Run chapters over a grid of parameters, on this machine's cores or on a Dask cluster.
-
-usage: sweep.py DEFINITION.yml OUTPUT [--workers N | --scheduler tcp://HOST:PORT]
-       sweep.py CHAPTER OUTPUT -p NAME VALUE,VALUE [-p ...]
-
-OUTPUT is a folder or an address such as s3://bucket/folder. Each run leaves its
-notebook in OUTPUT/executed and its records in OUTPUT/records/RUN; one that fails
-leaves its notebook in OUTPUT/failed. A finished run is not run again until its
-chapter's code, the helpers, the data or its parameters change.
-"""
+"""Hands the runs of a sweep to Dask, and keeps what comes back."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import deque
@@ -24,10 +14,10 @@ from dask.system import CPU_COUNT
 from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from tqdm.auto import tqdm
 
-from pipeline.store import Store
-from pipeline.sweep_definition import Run, SweepError, read_definition, read_options, runs_of
-from pipeline.sweep_results import write_results
-from pipeline.sweep_worker import THREAD_VARIABLES, Outcome, depend_on, run_here
+from pipeline.sweep.definition import Run, SweepError
+from pipeline.sweep.results import write_results
+from pipeline.sweep.store import Store
+from pipeline.sweep.worker import THREAD_VARIABLES, Outcome, depend_on, run_here
 
 PATIENCE = 60  # seconds to wait for a scheduler, and for a first worker
 LOOK_AGAIN = 10  # seconds after which we look whether workers have come or gone
@@ -44,7 +34,7 @@ def sweep(
     Parameters
     ----------
     runs : list of Run
-        As `pipeline.sweep_definition.runs_of` makes them.
+        As `pipeline.sweep.definition.runs_of` makes them.
     output : str or pathlib.Path
         A folder, or an address such as ``s3://bucket/folder``.
     workers : int, optional
@@ -79,11 +69,17 @@ def sweep(
         print(f"{len(runs) - len(waiting)} of {len(runs)} runs are finished already.")
     failures = {}
     if waiting:
-        with client(scheduler, min(workers or CPU_COUNT, len(waiting))) as dask_client:
+        with (
+            client(scheduler, min(workers or CPU_COUNT, len(waiting))) as dask_client,
+            tqdm(total=len(waiting), unit="run", disable=False) as bar,
+        ):
             for run, outcome in outcomes(dask_client, waiting, expected):
                 keep(run, outcome, expected[run.name], store)
                 if outcome.message:
                     failures[run.name] = outcome
+                    bar.write(f"{run.name} failed: {outcome.message}", file=sys.stderr)
+                    bar.set_postfix(failed=len(failures))
+                bar.update()
     return write_results(runs, failures, store)
 
 
@@ -109,7 +105,7 @@ def client(scheduler: str | None, workers: int) -> Iterator[Client]:
             n_workers=workers,
             threads_per_worker=1,  # one run at a time
             memory_limit=0,  # Dask sees the memory of its workers, not of their kernels
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port, and nobody else's to see
             env=threads_for_each_of(workers),
         ) as cluster,
         Client(cluster) as made,
@@ -125,26 +121,11 @@ def threads_for_each_of(workers: int) -> dict[str, str]:
 def outcomes(
     dask_client: Client, runs: list[Run], expected: dict[str, dict]
 ) -> Iterator[tuple[Run, Outcome]]:
-    """Each run with what came of it, as they end; a bar shows how far all are."""
-    failed = 0
-    with tqdm(total=len(runs), unit="run", disable=False) as bar:
-        for future, run in completed(dask_client, runs, expected):
-            outcome = outcome_of(future)
-            if outcome.message:
-                failed += 1
-                bar.write(f"{run.name} failed: {outcome.message}", file=sys.stderr)
-                bar.set_postfix(failed=failed)
-            bar.update()
-            yield run, outcome
+    """Each run with what came of it, as they end.
 
-
-def completed(
-    dask_client: Client, runs: list[Run], expected: dict[str, dict]
-) -> Iterator[tuple[Future, Run]]:
-    """Hand the cluster as many runs as it has threads, and another for each that ends.
-
-    Given all at once, they would queue at the workers, and Dask holds whatever
-    waits at a worker that is killed to be a possible cause.
+    The cluster gets as many runs as it has threads, and another for each that
+    ends. Given all at once, they would queue at the workers, and Dask holds
+    whatever waits at a worker that is killed to be a possible cause.
     """
     waiting, futures = deque(runs), {}
     while waiting or futures:
@@ -158,8 +139,7 @@ def completed(
         except TimeoutError:
             refuse_to_wait_for_nobody(dask_client)
             continue
-        for future in ended:
-            yield future, futures.pop(future)
+        yield from [(futures.pop(future), outcome_of(future)) for future in ended]
 
 
 def refuse_to_wait_for_nobody(dask_client: Client) -> None:
@@ -173,14 +153,21 @@ def refuse_to_wait_for_nobody(dask_client: Client) -> None:
 
 
 def outcome_of(future: Future) -> Outcome:
-    """What a worker sent back, or why none did."""
+    """What a worker sent back, or why none did.
+
+    The worker then forgets it: what is lost with a killed worker would be made again.
+    """
     error = future.exception()
-    if error is None:
-        return future.result()
+    outcome = future.result() if error is None else Outcome(0.0, reason(error))
+    future.release()
+    return outcome
+
+
+def reason(error: BaseException) -> str:
     if isinstance(error, KilledWorker):
         times = error.allowed_failures + 1
-        return Outcome(0.0, f"its worker was killed {times} times; was the memory used up?")
-    return Outcome(0.0, f"{type(error).__name__}: {error}")
+        return f"its worker was killed {times} times; was the memory used up?"
+    return f"{type(error).__name__}: {error}"
 
 
 # ---- what is kept ----
@@ -219,54 +206,3 @@ def keep(run: Run, outcome: Outcome, expected: dict[str, object], store: Store) 
 
 def as_json(content: object) -> bytes:
     return json.dumps(content, indent=1).encode()
-
-
-# ---- the command ----
-
-
-def main(arguments: list[str]) -> int:
-    """Run the sweep that the command line asks for.
-
-    Returns 0 if every run is finished, 1 if one failed, 2 if the sweep makes no
-    sense, and 130 if it was interrupted.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.sweep", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("what", help="a definition (.yml), or a chapter such as 05-simple-cnn")
-    parser.add_argument("output", help="a folder, or an address such as s3://bucket/folder")
-    parser.add_argument(
-        "-p",
-        dest="options",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUES"),
-        help="a parameter of the chapter and its values, with commas between",
-    )
-    parser.add_argument("--workers", type=int, help="runs at once; as many as cores if not given")
-    parser.add_argument("--scheduler", help="a running Dask cluster: tcp://HOST:PORT")
-    asked = parser.parse_args(arguments)
-    try:
-        if not asked.what.endswith((".yml", ".yaml")):
-            grids = [read_options(asked.what, asked.options)]
-        elif asked.options:
-            raise SweepError("-p goes with a chapter; a definition file has its own grid.")
-        else:
-            grids = read_definition(Path(asked.what))
-        table = sweep(runs_of(grids), asked.output, asked.workers, asked.scheduler)
-    except SweepError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped. The same command goes on with the runs that are left.", file=sys.stderr)
-        return 130
-    failed = table[table["status"] == "failed"]
-    print(f"{len(table) - len(failed)} of {len(table)} runs are in {asked.output}.")
-    for row in failed.itertuples():
-        print(f"  {row.run} failed: {row.message}")
-    return 1 if len(failed) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
