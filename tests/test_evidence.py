@@ -24,6 +24,7 @@ from mnist_helpers.records import Record
 from pipeline import keep_sweep
 from pipeline.keep_run import keep
 from pipeline.notebooks import CHAPTERS, read
+from pipeline.sweep.definition import SweepError
 
 NAMES = sorted(path.name.removesuffix(".json") for path in KEPT_RUNS.iterdir())
 DATA_SHA256 = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"
@@ -107,14 +108,14 @@ DEFINITIONS = CHAPTERS.parent / "sweeps"
 
 
 def swept(seed: int, **changed) -> Record:
-    """One record of a sweep over ``q`` and seeds, on data that `same_data` describes."""
+    """One record of a sweep over learning rates and seeds, on data that `same_data` describes."""
     labels = np.arange(20, dtype=np.uint8) % 10
     predictions = labels.copy()
     predictions[[3, 17]] = 0
     facts = {
-        "model": "mlp_q_0.5",
+        "model": "mlp_rate_0.5",
         "chapter": "03-mlp",
-        "parameters": {"seed": seed, "device": "auto", "num_steps": 6, "q": 0.5},
+        "parameters": {"seed": seed, "device": "auto", "num_steps": 6, "learning_rate": 0.5},
         "seed": seed,
         "data_set": "mnist",
         "data_sha256": "a1b2",
@@ -140,27 +141,34 @@ class SameData:
 @pytest.fixture
 def small_sweep(tmp_path, monkeypatch):
     """Two seeds of one recipe, kept by the command and read back from its folder."""
-    for record in (swept(1), swept(0)):
-        path = tmp_path / "out" / "records" / f"run-{record['seed']}" / "record.json"
-        path.parent.mkdir(parents=True)
+    for record in (swept(1), swept(0), swept(1, model="mlp_keras")):
+        run = f"03-mlp--learning_rate-0.5--seed-{record['seed']}"
+        path = tmp_path / "out" / "records" / run / f"{record['model']}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record.facts))
         np.savez(path.with_suffix(".npz"), predictions=record.predictions, labels=record.labels)
     definition = tmp_path / "grid.yml"
     definition.write_text(
-        "chapter: 03-mlp\ngrid: {seed: [0, 1], q: [0.5]}\ncommand: papermill -p seed SEED\n"
+        "chapter: 03-mlp\ngrid: {seed: [0, 1], learning_rate: [0.5]}\nnot_kept: [mlp_keras]\n"
     )
+    with pytest.raises(SweepError, match=r"no run 03-mlp--learning_rate-0\.5--seed-0; python"):
+        keep_sweep.keep(definition, tmp_path / "out", tmp_path / "kept")
+    (tmp_path / "out" / "finished").mkdir()
+    for run in (tmp_path / "out" / "records").iterdir():
+        (tmp_path / "out" / "finished" / f"{run.name}.json").touch()
     keep_sweep.keep(definition, tmp_path / "out", tmp_path / "kept")
     monkeypatch.setattr(evidence, "KEPT_SWEEPS", tmp_path / "kept")
     return "grid"
 
 
 def test_a_sweep_is_kept_and_read_back_image_by_image(small_sweep):
-    kept = kept_sweep(small_sweep, SameData, {"num_steps": 6, "seed": 5, "q": 0.9})
-    assert [run["seed"] for run in kept.runs["mlp_q_0.5"]] == [0, 1]
-    run = kept.runs["mlp_q_0.5"][0]
+    kept = kept_sweep(small_sweep, SameData, {"num_steps": 6, "seed": 5, "learning_rate": 0.9})
+    assert [run["seed"] for run in kept.runs["mlp_rate_0.5"]] == [0, 1]
+    run = kept.runs["mlp_rate_0.5"][0]
     assert (run["train"], run["valid"], run["test"]) == (93.0, 88.0, 90.0)
     assert np.flatnonzero(~run["right"]).tolist() == [3, 17] and len(run["right"]) == 20
-    assert "papermill -p seed SEED" in str(kept) and "2 kept runs of 1 recipes" in str(kept)
+    assert "2 kept runs of 1 recipes" in str(kept)
+    assert "python -m pipeline.sweep sweeps/grid.yml OUTPUT" in str(kept)
 
 
 @pytest.mark.parametrize(
@@ -188,14 +196,15 @@ def test_an_unknown_sweep_is_refused_and_the_known_ones_are_named(small_sweep):
 )
 def test_records_that_are_not_one_sweep_are_refused(records, message):
     with pytest.raises(ValueError, match=message):
-        compact_sweep(records, ["q"], "command")
+        compact_sweep(records, ["learning_rate"], "command")
 
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_kept_sweep_fits_together_and_has_its_definition(name):
     kept = json.loads((KEPT_SWEEPS / f"{name}.json").read_text())
     definition = yaml.safe_load((DEFINITIONS / f"{name}.yml").read_text())
-    assert kept["chapter"] == definition["chapter"] and kept["command"] == definition["command"]
+    assert kept["chapter"] == definition["chapter"]
+    assert kept["command"] == keep_sweep.command(DEFINITIONS / f"{name}.yml")
     assert kept["data_source"] == "full" and kept["versions"]["tensorflow"]
     models = {run["model"] for run in kept["runs"]}
     assert len(kept["runs"]) == len(models) * len(definition["grid"]["seed"])
