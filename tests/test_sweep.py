@@ -16,6 +16,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import wait_for
 from distributed import KilledWorker, LocalCluster
 from moto.server import ThreadedMotoServer
@@ -90,6 +91,12 @@ def test_a_definition_that_makes_no_sense_is_refused(tmp_path: Path, text: str, 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
 def test_every_definition_of_the_book_can_be_run(path: Path):
     assert len(runs_of(read_definition(path))) >= 5
+
+
+def test_the_page_shows_the_grid_of_chapter_4_as_it_is():
+    shown = re.search(r"```yaml\n(.*?)```", (ROOT / "chapters" / "sweeps.md").read_text(), re.S)[1]
+    grid = yaml.safe_load((ROOT / "sweeps" / "chapter-4-grid.yml").read_text())
+    assert yaml.safe_load(shown) == {key: grid[key] for key in ("chapter", "grid")}
 
 
 def test_numbers_are_read_as_python_reads_them(tmp_path: Path):
@@ -321,7 +328,7 @@ def test_nobody_is_waited_for_without_end(monkeypatch, tmp_path: Path, dead_url:
         sweep(one, tmp_path, scheduler=dead)
     with (
         LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as empty,
-        pytest.raises(SweepError, match=r"has had no worker for 0\.5 seconds\. Start some"),
+        pytest.raises(SweepError, match=r"has had no worker for 0\.5 seconds\. Start one"),
     ):
         sweep(one, tmp_path, scheduler=empty.scheduler_address)
 

@@ -95,7 +95,7 @@ def client(scheduler: str | None, workers: int) -> Iterator[Client]:
         except (OSError, ValueError) as error:
             raise SweepError(
                 f"No Dask scheduler answers at {scheduler!r} ({error}). Start one with "
-                "`dask scheduler`; it prints its address, such as tcp://HOST:8786."
+                "`python -m dask scheduler`; it prints its address, such as tcp://HOST:8786."
             ) from error
         with running:
             yield running
@@ -148,7 +148,8 @@ def refuse_to_wait_for_nobody(dask_client: Client) -> None:
     except TimeoutError as error:
         raise SweepError(
             f"The scheduler {dask_client.scheduler.address} has had no worker for {PATIENCE} "
-            "seconds. Start some, in the book's folder: `dask worker ADDRESS --nthreads 1`."
+            "seconds. Start one in the book's folder: "
+            f"python -m dask worker {dask_client.scheduler.address} --nthreads 1"
         ) from error
 
 
