@@ -119,17 +119,13 @@ def test_files_with_new_dates_but_the_same_content_run_nothing(book: Path):
     assert not ran(make(book))
 
 
-def test_only_prose_changed_the_page_is_rendered_and_nothing_runs(book: Path):
-    write_chapter(book, "01-data", prose="Prose that is new: {glue:text}`seven:.1f`.")
+def test_only_prose_and_a_comment_changed_the_page_is_rendered_and_nothing_runs(book: Path):
+    prose = "Prose that is new: {glue:text}`seven:.1f`."
+    write_chapter(book, "01-data", prose=prose, code="1 + 1  # two")
     done = make(book)
     assert done.returncode == 0 and not ran(done)
-    assert "Prose that is new" in html(book, "01-data") and "7.0" in html(book, "01-data")
-
-
-def test_only_a_comment_changed_nothing_runs(book: Path):
-    write_chapter(book, "01-data", code="1 + 1  # two")
-    assert not ran(make(book))
-    assert "two" in html(book, "01-data")
+    page = html(book, "01-data")
+    assert "Prose that is new" in page and "7.0" in page and "two" in page
 
 
 def test_code_changed_that_chapter_runs_and_the_one_that_reads_its_records(book: Path):
