@@ -47,7 +47,7 @@ $(READY): requirements.lock pyproject.toml
 	    f"This book needs Python 3.11, 3.12 or 3.13; $(PYTHON) is {v[0]}.{v[1]}. " \
 	    "Name another one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/pip install --quiet --require-hashes --requirement requirements.lock
+	$(VENV)/bin/pip install --quiet --require-hashes --no-deps --requirement requirements.lock
 	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -118,9 +118,14 @@ format: $(READY)
 	$(RUN) ruff format .
 	$(RUN) pipeline.tidy_notebooks chapters/*.ipynb
 
+# Without rfc3987-syntax, which jsonschema would use if it were there: it compiles a grammar when
+# imported, a second of every Python that reads a notebook, for a check that no notebook needs.
+NOT_NEEDED := rfc3987-syntax lark
+
 lock: $(READY)
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
-	    --no-emit-index-url --no-emit-find-links --upgrade requirements.txt -o requirements.lock
+	    --no-emit-index-url --no-emit-find-links $(NOT_NEEDED:%=--no-emit-package %) \
+	    --upgrade requirements.txt -o requirements.lock
 
 clean:
 	rm -rf $(BUILD)
