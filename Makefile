@@ -29,10 +29,9 @@ IN_ORDER := $(filter $(CHAPTERS),$(DEAREST)) $(filter-out $(DEAREST),$(CHAPTERS)
 EXECUTED := $(IN_ORDER:%=$(BUILD)/executed/%.ipynb)
 LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
-TESTS_OF_THE_BOOK := tests/test_site.py tests/test_papermill.py
 PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
 
-.PHONY: book site test test-code test-book bench lab format lock clean data fingerprints always
+.PHONY: book site test test-code test-notebooks test-site bench lab format lock clean data fingerprints always
 .DELETE_ON_ERROR:
 
 book: site
@@ -80,23 +79,27 @@ $(BUILD)/html/index.html: $(EXECUTED) $(CHAPTERS:%=chapters/%.ipynb) $(PAGES) _c
 
 # ---- for whoever works on the book ----
 
-# The tests look at a whole book of few steps, made by the rules above.
-test: $(READY)
-	$(MAKE) --jobs=2 --no-print-directory site BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
-	@echo "Testing code and book side by side: minutes; each part reports when it is done"
-	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line test-code test-book
+# A whole book of few steps, in a folder of its own, tested as its parts get ready; the code meanwhile.
+FEW_STEPS := BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
 
-test-code: $(READY)
-	$(RUN) pytest tests $(TESTS_OF_THE_BOOK:%=--ignore=%)
+test: $(READY)
+	@echo "Testing code and book side by side: minutes; each part reports when it is done"
+	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line $(FEW_STEPS) \
+	    test-code test-notebooks test-site
+
+test-code: $(EXECUTED)
+	$(RUN) pytest tests --ignore=tests/test_site.py
 
 # The site has the full data; nbval runs the chapters on the sample, which is quicker and tests that way, too.
-WITHOUT_MNIST := MNIST_CACHE_DIR=$(abspath _build/test/no-data) MNIST_MIRRORS=http://127.0.0.1:9/ \
+WITHOUT_MNIST := MNIST_CACHE_DIR=$(abspath $(BUILD)/no-data) MNIST_MIRRORS=http://127.0.0.1:9/ \
     PATH=$(abspath $(VENV)/bin)
 
-test-book: $(READY)
-	$(RUN) pipeline.few_steps tests/few_steps.yml _build/test/notebooks
-	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(WITHOUT_MNIST) $(RUN) pytest --nbval-lax _build/test/notebooks
-	$(RUN) pytest $(TESTS_OF_THE_BOOK)
+test-notebooks: $(EXECUTED)
+	$(RUN) pipeline.few_steps $(PARAMETERS) $(BUILD)/notebooks
+	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(WITHOUT_MNIST) $(RUN) pytest --nbval-lax $(BUILD)/notebooks
+
+test-site: site
+	$(RUN) pytest tests/test_site.py
 
 # PyTorch is large and of use here alone: it has an environment of its own.
 PEERS := .venv-bench
