@@ -29,10 +29,9 @@ IN_ORDER := $(filter $(CHAPTERS),$(DEAREST)) $(filter-out $(DEAREST),$(CHAPTERS)
 EXECUTED := $(IN_ORDER:%=$(BUILD)/executed/%.ipynb)
 LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
-TESTS_OF_THE_BOOK := tests/test_site.py tests/test_papermill.py
 PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
 
-.PHONY: book site test test-code test-book bench lab format lock clean data fingerprints always
+.PHONY: book site test test-code test-notebooks test-site bench lab format lock clean data fingerprints always
 .DELETE_ON_ERROR:
 
 book: site
@@ -47,7 +46,7 @@ $(READY): requirements.lock pyproject.toml
 	    f"This book needs Python 3.11, 3.12 or 3.13; $(PYTHON) is {v[0]}.{v[1]}. " \
 	    "Name another one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/pip install --quiet --require-hashes --requirement requirements.lock
+	$(VENV)/bin/pip install --quiet --require-hashes --no-deps --requirement requirements.lock
 	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -80,23 +79,27 @@ $(BUILD)/html/index.html: $(EXECUTED) $(CHAPTERS:%=chapters/%.ipynb) $(PAGES) _c
 
 # ---- for whoever works on the book ----
 
-# The tests look at a whole book of few steps, made by the rules above.
-test: $(READY)
-	$(MAKE) --jobs=2 --no-print-directory site BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
-	@echo "Testing code and book side by side: minutes; each part reports when it is done"
-	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line test-code test-book
+# A whole book of few steps, in a folder of its own, tested as its parts get ready; the code meanwhile.
+FEW_STEPS := BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
 
-test-code: $(READY)
-	$(RUN) pytest tests $(TESTS_OF_THE_BOOK:%=--ignore=%)
+test: $(READY)
+	@echo "Testing code and book side by side: minutes; each part reports when it is done"
+	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line $(FEW_STEPS) \
+	    test-code test-notebooks test-site
+
+test-code: $(EXECUTED)
+	$(RUN) pytest tests --ignore=tests/test_site.py
 
 # The site has the full data; nbval runs the chapters on the sample, which is quicker and tests that way, too.
-WITHOUT_MNIST := MNIST_CACHE_DIR=$(abspath _build/test/no-data) MNIST_MIRRORS=http://127.0.0.1:9/ \
+WITHOUT_MNIST := MNIST_CACHE_DIR=$(abspath $(BUILD)/no-data) MNIST_MIRRORS=http://127.0.0.1:9/ \
     PATH=$(abspath $(VENV)/bin)
 
-test-book: $(READY)
-	$(RUN) pipeline.few_steps tests/few_steps.yml _build/test/notebooks
-	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(WITHOUT_MNIST) $(RUN) pytest --nbval-lax _build/test/notebooks
-	$(RUN) pytest $(TESTS_OF_THE_BOOK)
+test-notebooks: $(EXECUTED)
+	$(RUN) pipeline.few_steps $(PARAMETERS) $(BUILD)/notebooks
+	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(WITHOUT_MNIST) $(RUN) pytest --nbval-lax $(BUILD)/notebooks
+
+test-site: site
+	$(RUN) pytest tests/test_site.py
 
 # PyTorch is large and of use here alone: it has an environment of its own.
 PEERS := .venv-bench
@@ -118,9 +121,14 @@ format: $(READY)
 	$(RUN) ruff format .
 	$(RUN) pipeline.tidy_notebooks chapters/*.ipynb
 
+# Without rfc3987-syntax, which jsonschema would use if it were there: it compiles a grammar when
+# imported, a second of every Python that reads a notebook, for a check that no notebook needs.
+NOT_NEEDED := rfc3987-syntax lark
+
 lock: $(READY)
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
-	    --no-emit-index-url --no-emit-find-links --upgrade requirements.txt -o requirements.lock
+	    --no-emit-index-url --no-emit-find-links $(NOT_NEEDED:%=--no-emit-package %) \
+	    --upgrade requirements.txt -o requirements.lock
 
 clean:
 	rm -rf $(BUILD)

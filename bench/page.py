@@ -1,4 +1,4 @@
-"""Make the table and the figure of the page "How fast is this?" from bench/results.json."""
+"""Make the tables and the figure of the page "How fast is this?" from bench/results.json."""
 
 from __future__ import annotations
 
@@ -45,6 +45,30 @@ def table(results: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def parts_table(results: dict) -> str:
+    """What one of our steps is made of, in Markdown."""
+    peak = results["peak_gflops"] * 1e6  # operations in a millisecond
+    lines = [
+        "| part of a step, alone | ms | share of the step | arithmetic at the limit (ms) |",
+        "|:--|--:|--:|--:|",
+    ]
+    for row in results["rows"]:
+        if row["work"] not in results["parts"]:
+            continue
+        step = 1_000 * row["ours"]["steps"] / results["num_steps"]
+        limit = 1_000 * row["limit"] / results["num_steps"]
+        lines.append(f"| **{row['title']}**, whole step | {step:.2f} | | {limit:.2f} |")
+        together = 0.0
+        for name, part in results["parts"][row["work"]].items():
+            milliseconds = part["milliseconds"]
+            together += milliseconds
+            share = 100 * milliseconds / step
+            least = part["operations"] / peak
+            lines.append(f"| {name} | {milliseconds:.2f} | {share:.0f} % | {least:.2f} |")
+        lines.append(f"| these together | {together:.2f} | {100 * together / step:.0f} % | |")
+    return "\n".join(lines) + "\n"
+
+
 def cell(row: dict, way: str) -> str:
     """Seconds, and in brackets the ratio to ours with its range."""
     if way not in row:
@@ -88,11 +112,13 @@ def draw(results: dict, path: Path) -> None:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the files."""
     results = json.loads(RESULTS.read_text())
     draw(results, OUT / "speed.svg")
     text = table(results)
     write_whole(OUT / "speed.md", lambda stream: stream.write(text.encode()))
+    text = parts_table(results)
+    write_whole(OUT / "parts.md", lambda stream: stream.write(text.encode()))
 
 
 if __name__ == "__main__":

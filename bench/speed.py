@@ -24,11 +24,12 @@ from statistics import median
 import numpy as np
 from tqdm import tqdm
 
-from bench.page import RESULTS, ROOT, table
+from bench.page import RESULTS, ROOT, parts_table, table
 from bench.work import NUM_STEPS, WAYS, WORKS
 from mnist_helpers.data import load_data
 from mnist_helpers.files import write_whole
 
+TAKEN_APART = ("mlp", "deeper_cnn")  # the works whose step is large enough to take apart
 NOT_OFFERED = {("keras", "mlp_weight_dropout")}  # Keras has no such layer
 
 
@@ -55,23 +56,31 @@ class Side:
         return json.loads(line)
 
 
-def measure(sides: dict[str, Side], rounds: int) -> tuple[dict, list[float]]:
-    """Seconds of every round, by work and way, and the peak of each round."""
+def measure(sides: dict[str, Side], rounds: int) -> tuple[dict, list[float], dict]:
+    """Seconds of every round by work and way, the peak of each, and the parts of our steps."""
     jobs = [(work, way) for work in WORKS for way in sides if (way, work) not in NOT_OFFERED]
     seconds = {job: {"whole": [], "steps": []} for job in jobs}
     peaks = []
+    parts = {work: {} for work in TAKEN_APART}
     with tqdm(total=rounds * len(jobs), unit="run") as progress:
         for _ in range(rounds):
             peaks.append(
                 max(side.ask("peak")["operations_per_second"] for side in set(sides.values()))
             )
+            for work, found in parts.items():
+                for name, part in sides["ours"].ask("parts", work)["parts"].items():
+                    found.setdefault(name, part | {"rounds": []})
+                    found[name]["rounds"].append(part["milliseconds"])
             for work, way in jobs:
                 progress.set_description(f"{work}, {way}")
                 answer = sides[way].ask(way, work)
                 for kind in ("whole", "steps"):
                     seconds[work, way][kind].append(answer[kind])
                 progress.update()
-    return seconds, peaks
+    for found in parts.values():
+        for part in found.values():
+            part["milliseconds"] = median(part.pop("rounds"))
+    return seconds, peaks, parts
 
 
 def summary(seconds: dict, peaks: list[float]) -> list[dict]:
@@ -134,7 +143,7 @@ def main() -> None:
     else:
         print("PyTorch is not installed: its columns stay empty.", file=sys.stderr)
 
-    seconds, peaks = measure(sides, options.rounds)
+    seconds, peaks, parts = measure(sides, options.rounds)
     result = {
         "when": datetime.date.today().isoformat(),
         "processor": processor(),
@@ -146,10 +155,12 @@ def main() -> None:
             key: value for side in set(sides.values()) for key, value in side.facts.items()
         },
         "rows": summary(seconds, peaks),
+        "parts": parts,
     }
     text = json.dumps(result, indent=1) + "\n"
     write_whole(options.out, lambda stream: stream.write(text.encode()))
     print(table(result))
+    print(parts_table(result))
 
 
 if __name__ == "__main__":

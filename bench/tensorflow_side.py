@@ -11,11 +11,12 @@ import linecache
 import os
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 
 from bench.serve import MATRIX, peak_of, serve
-from bench.work import NUM_STEPS, WORKS
+from bench.work import NUM_STEPS, WORKS, convolution
 from mnist_helpers.data import load_data
 from mnist_helpers.device import set_seed, use_device
 from mnist_helpers.training import shuffled_batches, train
@@ -177,12 +178,92 @@ def matmul_peak(_: str) -> dict:
     return peak_of(lambda: product().numpy())
 
 
+def parts(work: str, repeats: int = 200) -> dict:
+    """Milliseconds of the large operations of one training step, each alone.
+
+    Returns
+    -------
+    dict
+        ``parts``: from the name of an operation to its time and its arithmetic,
+        in milliseconds and in operations.
+    """
+    pieces = (_mlp_parts if work.startswith("mlp") else _deeper_cnn_parts)(WORKS[work].batch_size)
+    found = {}
+    for name, (operations, piece) in pieces.items():
+        piece()  # a first call may choose an algorithm
+        began = time.perf_counter()
+        for _ in range(repeats):
+            piece()
+        milliseconds = 1_000 * (time.perf_counter() - began) / repeats
+        found[name] = {"milliseconds": milliseconds, "operations": operations}
+    return {"parts": found}
+
+
+def _mlp_parts(batch_size: int) -> dict[str, tuple[int, Callable[[], object]]]:
+    images, slopes = tf.random.normal([batch_size, 784]), tf.random.normal([batch_size, 1_024])
+    weights, by_weights = (tf.Variable(tf.random.normal([784, 1_024])) for _ in range(2))
+    product = 2 * batch_size * 784 * 1_024
+    return {
+        "hidden layer, forward": (product, lambda: images @ weights),
+        "its weights' derivatives": (
+            product,
+            lambda: tf.matmul(images, slopes, transpose_a=True),
+        ),
+        "update of its weights": (
+            2 * 784 * 1_024,
+            lambda: weights.assign_sub(0.5 * by_weights),
+        ),
+    }
+
+
+def _deeper_cnn_parts(batch_size: int) -> dict[str, tuple[int, Callable[[], object]]]:
+    images = tf.random.normal([batch_size, 28, 28, 1])
+    maps1 = tf.random.normal([batch_size, 28, 28, 32])
+    pooled = tf.random.normal([batch_size, 14, 14, 32])
+    maps2 = tf.random.normal([batch_size, 14, 14, 64])
+    kernels1, kernels2 = tf.random.normal([5, 5, 1, 32]), tf.random.normal([5, 5, 32, 64])
+    first = 2 * batch_size * convolution(28 * 28, 1, 32) // 3
+    second = 2 * batch_size * convolution(14 * 14, 32, 64) // 3
+    one = {"strides": [1, 1, 1, 1], "padding": "SAME"}
+    two = {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "SAME"}
+    small = tf.random.normal([batch_size, 14, 14, 32])
+    return {
+        "first convolution, forward": (first, lambda: tf.nn.conv2d(images, kernels1, **one)),
+        "the first's kernels' derivatives": (
+            first,
+            lambda: tf.raw_ops.Conv2DBackpropFilter(
+                input=images, filter_sizes=[5, 5, 1, 32], out_backprop=maps1, **one
+            ),
+        ),
+        "first pools, both ways": (
+            0,
+            lambda: (
+                tf.nn.max_pool2d(maps1, 2, 2, "SAME"),
+                tf.raw_ops.MaxPoolGrad(orig_input=maps1, orig_output=small, grad=pooled, **two),
+            ),
+        ),
+        "second convolution, forward": (second, lambda: tf.nn.conv2d(pooled, kernels2, **one)),
+        "the second's kernels' derivatives": (
+            second,
+            lambda: tf.raw_ops.Conv2DBackpropFilter(
+                input=pooled, filter_sizes=[5, 5, 32, 64], out_backprop=maps2, **one
+            ),
+        ),
+        "the second's inputs' derivatives": (
+            second,
+            lambda: tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=[batch_size, 14, 14, 32], filter=kernels2, out_backprop=maps2, **one
+            ),
+        ),
+    }
+
+
 if __name__ == "__main__":
     device = use_device("cpu")
     os.environ["TQDM_DISABLE"] = "1"
     mnist = load_data("mnist")
     book = Book(mnist.train.images, mnist.train.labels)
     serve(
-        {"ours": book.ours, "keras": book.keras, "peak": matmul_peak},
+        {"ours": book.ours, "keras": book.keras, "peak": matmul_peak, "parts": parts},
         {"device": device, "tensorflow": tf.__version__, "python": sys.version.split()[0]},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import stats
 
@@ -59,7 +61,7 @@ def accuracy_interval(percent: float, size: int, confidence: float = 0.95) -> tu
     Parameters
     ----------
     percent : float
-        The measured accuracy, 0 to 100.
+        The measured accuracy, 0 to 100; a mean of runs need not be a whole number of images.
     size : int
         The number of images it was measured on.
     confidence : float
@@ -85,9 +87,11 @@ def accuracy_interval(percent: float, size: int, confidence: float = 0.95) -> tu
         raise ValueError(f"percent is {percent!r}; it may be 0 to 100.")
     if size < 1:
         raise ValueError(f"size is {size!r}; it may be 1 or more.")
-    right = round(percent / 100 * size)
-    interval = stats.binomtest(right, size).proportion_ci(confidence, method="wilson")
-    return 100 * float(interval.low), 100 * float(interval.high)
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    share = percent / 100
+    centre = (share + z**2 / (2 * size)) / (1 + z**2 / size)
+    half = z / (1 + z**2 / size) * math.sqrt(share * (1 - share) / size + z**2 / (2 * size) ** 2)
+    return max(0.0, 100 * (centre - half)), min(100.0, 100 * (centre + half))
 
 
 def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:

@@ -12,6 +12,8 @@ from pathlib import Path
 # It draws the icons that the theme's style sheet draws too, and weighs more than a chapter.
 ICON_SCRIPT = re.compile(r"<script[^>]*scripts/fontawesome\.js[^>]*></script>")
 CHARSET = '<meta charset="utf-8" />'
+# The page that only leads to the first one names no icon, and a browser would ask for one in vain.
+NO_ICON = '<link rel="icon" href="data:," />'
 
 
 class InlineCode(HTMLParser):
@@ -72,7 +74,7 @@ def finished(page: str) -> str:
     tag = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}" />'
     if CHARSET in page:
         return page.replace(CHARSET, f"{CHARSET}\n    {tag}", 1)
-    return f"{tag}\n{page}"
+    return f"{tag}\n{NO_ICON}\n{page}"
 
 
 def publish(source: str, target: str) -> None:

@@ -53,3 +53,13 @@ def test_the_page_shows_the_results_that_are_kept():
 def test_a_column_that_was_not_measured_is_a_dash():
     row = {"ours": {"whole": 1.0, "steps": 1.0}}
     assert page.cell(row, "tensors") == "–" and page.cell(row, "ours") == "1.00"
+
+
+@pytest.mark.parametrize("work", ["mlp", "deeper_cnn"])
+def test_a_step_is_taken_apart_into_operations_of_its_own_shapes(work):
+    from bench.tensorflow_side import parts
+
+    found = parts(work, repeats=1)["parts"]
+    assert all(part["milliseconds"] > 0 for part in found.values())
+    counted = sum(part["operations"] for part in found.values()) / WORKS[work].batch_size
+    assert 0.9 < counted / (2 * WORKS[work].multiply_adds) <= 1.01

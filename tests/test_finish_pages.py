@@ -30,8 +30,10 @@ def test_policy_comes_before_the_first_script_and_the_icon_script_goes():
     assert "fontawesome.js" not in page and "a.js" in page
 
 
-def test_page_without_a_head_has_a_policy_too():
-    assert finished("<p>Moved.</p>").startswith('<meta http-equiv="Content-Security-Policy"')
+def test_page_without_a_head_has_a_policy_too_and_asks_for_no_icon():
+    page = finished("<p>Moved.</p>")
+    assert page.startswith('<meta http-equiv="Content-Security-Policy"')
+    assert '<link rel="icon" href="data:," />' in page
 
 
 def test_what_is_no_page_is_copied_as_it_is(tmp_path: Path):

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mnist_helpers.metrics import accuracy, accuracy_interval, mean_interval
 
@@ -69,15 +70,17 @@ def test_accuracy_refuses_nan_by_name(name):
 
 @pytest.mark.parametrize(("right", "size"), [(0, 10), (10, 10), (8_820, 9_000), (1, 3)])
 def test_the_interval_is_wilsons(right, size):
-    z = 1.959963984540054
-    p = right / size
-    centre = (p + z * z / (2 * size)) / (1 + z * z / size)
-    half = z * math.sqrt(p * (1 - p) / size + z * z / (4 * size**2)) / (1 + z * z / size)
-    low, high = accuracy_interval(100 * p, size)
-    assert low == pytest.approx(100 * (centre - half), abs=1e-9)
-    assert high == pytest.approx(100 * (centre + half), abs=1e-9)
-    assert 0 <= low <= 100 * p + 1e-9
-    assert 100 * p - 1e-9 <= high <= 100
+    expected = stats.binomtest(right, size).proportion_ci(method="wilson")
+    low, high = accuracy_interval(100 * right / size, size)
+    assert low == pytest.approx(100 * expected.low, abs=1e-9)
+    assert high == pytest.approx(100 * expected.high, abs=1e-9)
+    assert low >= 0 and high <= 100
+
+
+def test_the_interval_of_a_mean_of_runs_is_not_that_of_whole_images():
+    """98.06 % of 1,000 images is between 980 and 981 of them."""
+    fewer, mean, more = (accuracy_interval(percent, 1_000) for percent in (98.0, 98.06, 98.1))
+    assert fewer < mean < more
 
 
 def test_more_images_and_less_confidence_make_the_interval_narrower():

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from pipeline.notebooks import CHAPTERS, faults, read
+
+EXECUTED = CHAPTERS.parent / "_build" / "test" / "executed"
+FIRST_RESULT = 15.0  # seconds that a reader may wait for one
 
 
 def papermill(folder: Path, chapter: str, *arguments: str) -> subprocess.CompletedProcess:
@@ -59,3 +63,21 @@ def test_a_chapter_runs_from_any_folder_and_writes_nothing_else(tmp_path: Path):
         faults(read(tmp_path / "out.ipynb"))
     )
     assert [path.name for path in tmp_path.iterdir()] == ["out.ipynb"]
+
+
+@pytest.mark.parametrize("chapter", sorted(path.stem for path in CHAPTERS.glob("*.ipynb")))
+def test_the_first_result_comes_soon(chapter: str):
+    """No training of full length comes before it, so a run of few steps may answer."""
+    notebook = read(EXECUTED / f"{chapter}.ipynb")
+    began = datetime.fromisoformat(notebook.metadata.papermill.start_time)
+    first = next(cell for cell in notebook.cells if shows_something(cell))
+    waited = datetime.fromisoformat(first.metadata.papermill.end_time) - began
+    assert waited.total_seconds() < FIRST_RESULT
+
+
+def shows_something(cell) -> bool:
+    """Whether a code cell printed or drew; glue for the prose does not count."""
+    return cell.cell_type == "code" and any(
+        not any(kind.startswith("application/papermill") for kind in output.get("data", {}))
+        for output in cell.outputs
+    )
