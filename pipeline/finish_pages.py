@@ -1,4 +1,5 @@
-"""Finish the theme's pages: a strict policy for what they load, and no script to no purpose."""
+"""Finish the theme's pages: a strict policy for what they load, no script to no purpose, and
+markup that a screen reader understands."""
 
 from __future__ import annotations
 
@@ -12,6 +13,16 @@ from pathlib import Path
 # It draws the icons that the theme's style sheet draws too, and weighs more than a chapter.
 ICON_SCRIPT = re.compile(r"<script[^>]*scripts/fontawesome\.js[^>]*></script>")
 CHARSET = '<meta charset="utf-8" />'
+
+# What the theme and docutils write that a screen reader stumbles over.
+REPAIRS = {
+    # The corner of a table heads nothing.
+    r"<th[^>]*><p></p></th>": "<td></td>",
+    # A role that is deprecated, and was never allowed within this list.
+    r'role="doc-biblioentry"': 'role="listitem"',
+    # Whoever leaps from landmark to landmark finds the side bar, too.
+    r'<div id="pst-primary-sidebar"': r'\g<0> role="complementary" aria-label="Book"',
+}
 
 
 class InlineCode(HTMLParser):
@@ -69,6 +80,8 @@ def sha256(code: str) -> str:
 def finished(page: str) -> str:
     """A page as it is published. The policy comes before anything that it governs."""
     page = ICON_SCRIPT.sub("", page)
+    for fault, repair in REPAIRS.items():
+        page = re.sub(fault, repair, page)
     tag = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}" />'
     if CHARSET in page:
         return page.replace(CHARSET, f"{CHARSET}\n    {tag}", 1)
