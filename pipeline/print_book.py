@@ -20,6 +20,12 @@ from mnist_helpers.files import write_whole
 from pipeline.render_site import pages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# The theme prints the title of one page; here each page has its own, on a new sheet.
+STYLE = """
+#jb-print-docs-body { display: none; }
+.bd-article h1 { display: block !important; }
+.bd-article + .bd-article { break-before: page; }
+"""
 FOOTER = """<div style="width: 100%; font: 8pt sans-serif; text-align: center">
 <span class="pageNumber"></span></div>"""
 
@@ -37,7 +43,7 @@ def joined(html: Path) -> str:
     html : Path
         The rendered site.
     """
-    first, *others = [html / f"{page}.html" for page in pages()]
+    first, *others = [(html / f"{page}.html").resolve() for page in pages()]
     book = BeautifulSoup(first.read_text(), "html.parser")
     articles = [article_of(book, first)]
     for page in others:
@@ -83,12 +89,14 @@ def print_book(build: Path) -> Path:
                 executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
             ).new_page()
             tab.goto(source.resolve().as_uri())
+            tab.add_style_tag(content=STYLE)
             pdf = tab.pdf(
                 format="A4",
                 margin=dict.fromkeys(("top", "bottom", "left", "right"), "18mm"),
                 display_header_footer=True,
                 header_template="<span></span>",
                 footer_template=FOOTER,
+                scale=0.7,
                 outline=True,
                 tagged=True,
             )
