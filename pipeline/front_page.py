@@ -19,8 +19,8 @@ from mnist_helpers.original import PRINTED, PRINTED_DROPOUT, PRINTED_DROPOUT_L2
 # The names of the records, and what the chart calls the system. The last is a kept run.
 SYSTEMS = {
     "02-logistic-regression--logistic_regression--*.json": "logistic regression",
-    "03-mlp--mlp--*.json": "one hidden layer",
-    "04-regularized-mlp--regularized_mlp--*.json": "the same, regularised",
+    "03-mlp--mlp--*.json": "MLP",
+    "04-regularized-mlp--regularized_mlp--*.json": "regularised MLP",
     "05-simple-cnn--simple_cnn--*.json": "simple CNN",
     "06-deeper-cnn--deeper_cnn--*.json": "deeper CNN",
     "deeper_cnn--20001-steps--*.json": "deeper CNN, 20,001 steps",

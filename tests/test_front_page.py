@@ -66,5 +66,5 @@ def test_original_is_left_out_where_it_measured_something_else(record, other: di
 
 def test_alt_text_has_the_numbers_and_the_chart_is_the_same_each_time(record):
     files = front_page_files(record("03-mlp--mlp--a"))
-    assert "one hidden layer: 97.5, the original 98.0;" in files["results.md"].decode()
+    assert "MLP: 97.5, the original 98.0;" in files["results.md"].decode()
     assert files == front_page_files(record("03-mlp--mlp--a"))
