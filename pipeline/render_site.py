@@ -91,9 +91,15 @@ def assemble(build: Path) -> None:
 
 def with_buttons(config: dict) -> dict:
     """The configuration with the buttons that lead to the repository, if it names one."""
-    if config["repository"]["url"]:
-        config["html"]["use_edit_page_button"] = True
-        config["launch_buttons"] = LAUNCH_BUTTONS
+    repository = config["repository"]
+    if repository["url"]:
+        # Jupyter Book's own keys for these have no effect where html_theme_options is given.
+        config["sphinx"]["config"]["html_theme_options"] |= {
+            "repository_url": repository["url"],
+            "repository_branch": repository["branch"],
+            "use_edit_page_button": True,
+            "launch_buttons": LAUNCH_BUTTONS,
+        }
     return config
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 import shutil
@@ -366,11 +365,15 @@ def test_chapter_of_a_published_book_installs_the_package_in_colab_and_only_ther
     assert asked == [("pip", 'install --quiet "git+https://github.com/owner/book@main"')]
 
 
-def test_buttons_lead_to_the_repository_and_without_one_there_are_none():
-    named = with_buttons({"repository": A_REPOSITORY, "html": {}})
-    assert named["html"]["use_edit_page_button"] and named["launch_buttons"] == LAUNCH_BUTTONS
-    unnamed = {"repository": NO_REPOSITORY, "html": {}}
-    assert with_buttons(copy.deepcopy(unnamed)) == unnamed
+@pytest.mark.parametrize("repository", [A_REPOSITORY, NO_REPOSITORY])
+def test_buttons_lead_to_the_repository_and_without_one_there_are_none(repository: dict):
+    config = {"repository": repository, "sphinx": {"config": {"html_theme_options": {}}}}
+    options = with_buttons(config)["sphinx"]["config"]["html_theme_options"]
+    if repository is NO_REPOSITORY:
+        assert options == {}
+    else:
+        assert options["repository_url"] == "https://github.com/owner/book"
+        assert options["use_edit_page_button"] and options["launch_buttons"] == LAUNCH_BUTTONS
 
 
 def test_records_of_a_run_replace_those_it_left_before(tmp_path: Path):
