@@ -3,6 +3,7 @@
 #   make book          the whole book, into _build/html
 #   make -j2 book      the same, two chapters at a time
 #   make book LONG=1   and the 20,001 steps of chapter 6
+#   make pdf           and from it one file for paper, _build/book.pdf
 #   make test          every test, with few steps
 #   make bench         time the training beside Keras and PyTorch
 #   make lab           JupyterLab in the book's environment
@@ -31,7 +32,7 @@ LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
 PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
 
-.PHONY: book site test test-code test-notebooks test-site bench lab format lock clean data fingerprints always
+.PHONY: book site pdf test test-code test-notebooks test-site bench lab format lock clean data fingerprints always
 .DELETE_ON_ERROR:
 
 book: site
@@ -76,6 +77,11 @@ $(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED)
 $(BUILD)/html/index.html: $(EXECUTED) $(CHAPTERS:%=chapters/%.ipynb) $(PAGES) _config.yml _toc.yml
 	@echo "Rendering the site"
 	@$(RUN) pipeline.render_site $(BUILD)
+
+pdf: $(BUILD)/book.pdf
+
+$(BUILD)/book.pdf: $(BUILD)/html/index.html
+	@$(RUN) pipeline.print_book $(BUILD)
 
 # ---- for whoever works on the book ----
 

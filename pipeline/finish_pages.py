@@ -1,4 +1,5 @@
-"""Finish the theme's pages: a strict policy for what they load, and no script to no purpose."""
+"""Finish the theme's pages: a strict policy for what they load, no script to no purpose, and
+markup that a screen reader understands."""
 
 from __future__ import annotations
 
@@ -14,6 +15,16 @@ ICON_SCRIPT = re.compile(r"<script[^>]*scripts/fontawesome\.js[^>]*></script>")
 CHARSET = '<meta charset="utf-8" />'
 # The page that only leads to the first one names no icon, and a browser would ask for one in vain.
 NO_ICON = '<link rel="icon" href="data:," />'
+
+# What the theme and docutils write that a screen reader stumbles over.
+REPAIRS = {
+    # The corner of a table heads nothing.
+    r"<th[^>]*><p></p></th>": "<td></td>",
+    # A role that is deprecated, and was never allowed within this list.
+    r'role="doc-biblioentry"': 'role="listitem"',
+    # Whoever leaps from landmark to landmark finds the side bar, too.
+    r'<div id="pst-primary-sidebar"': r'\g<0> role="complementary" aria-label="Book"',
+}
 
 
 class InlineCode(HTMLParser):
@@ -71,6 +82,8 @@ def sha256(code: str) -> str:
 def finished(page: str) -> str:
     """A page as it is published. The policy comes before anything that it governs."""
     page = ICON_SCRIPT.sub("", page)
+    for fault, repair in REPAIRS.items():
+        page = re.sub(fault, repair, page)
     tag = f'<meta http-equiv="Content-Security-Policy" content="{policy(page)}" />'
     if CHARSET in page:
         return page.replace(CHARSET, f"{CHARSET}\n    {tag}", 1)

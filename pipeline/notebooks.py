@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 
 CHAPTERS = Path(__file__).parents[1] / "chapters"
 INJECTED = "injected-parameters"  # papermill's tag for the cell that it adds
+FOR_COLAB = "for-colab"  # the id of the cell that `make format` adds
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -28,7 +29,9 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [
         cell
         for cell in notebook.cells
-        if cell.cell_type == "code" and INJECTED not in cell.metadata.get("tags", [])
+        if cell.cell_type == "code"
+        and cell.get("id") != FOR_COLAB
+        and INJECTED not in cell.metadata.get("tags", [])
     ]
 
 

@@ -20,6 +20,7 @@ import yaml
 
 from mnist_helpers.files import write_whole
 from pipeline.finish_pages import publish
+from pipeline.front_page import front_page_files
 from pipeline.notebooks import (
     CHAPTERS,
     ChapterError,
@@ -32,7 +33,11 @@ from pipeline.notebooks import (
 from pipeline.status_page import status_page
 
 ROOT = CHAPTERS.parent
-STATUS = "chapters/status"
+LAUNCH_BUTTONS = {
+    "colab_url": "https://colab.research.google.com",
+    "binderhub_url": "https://mybinder.org",
+    "notebook_interface": "jupyterlab",
+}
 SAMPLE_BANNER = (
     "This copy of the book was made from a sample of 5,000 digits, because the full MNIST could "
     "not be had. None of its figures is MNIST's."
@@ -53,8 +58,6 @@ def assemble(build: Path) -> None:
     from_sample = False
     ran = []
     for page in pages():
-        if page == STATUS:
-            continue  # written below, of the chapters that ran
         if (ROOT / f"{page}.md").exists():
             wanted[ROOT / f"{page}.md"] = (ROOT / f"{page}.md").read_bytes()
             continue
@@ -64,12 +67,14 @@ def assemble(build: Path) -> None:
         ran.append(Path(page).name)
         from_sample |= mentions(notebook, "SampleDataWarning")
         wanted[ROOT / f"{page}.ipynb"] = nbformat.writes(notebook).encode()
-    if STATUS in pages():
-        wanted[ROOT / f"{STATUS}.md"] = status_page(build, ran).encode()
+    # What pages include of the run.
+    wanted[CHAPTERS / "what-ran.md"] = status_page(build, ran).encode()
+    for name, content in front_page_files(build / "records").items():
+        wanted[CHAPTERS / name] = content
     for path in [CHAPTERS / "references.bib", *CHAPTERS.glob("_static/**/*")]:
         if path.is_file():
             wanted[path] = path.read_bytes()
-    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    config = with_buttons(yaml.safe_load((ROOT / "_config.yml").read_text()))
     if from_sample:
         config["sphinx"]["config"]["html_theme_options"]["announcement"] = SAMPLE_BANNER
     wanted[ROOT / "_config.yml"] = yaml.safe_dump(config, allow_unicode=True).encode()
@@ -82,6 +87,20 @@ def assemble(build: Path) -> None:
     for path in book.rglob("*"):
         if path.is_file() and path not in names:
             path.unlink()
+
+
+def with_buttons(config: dict) -> dict:
+    """The configuration with the buttons that lead to the repository, if it names one."""
+    repository = config["repository"]
+    if repository["url"]:
+        # Jupyter Book's own keys for these have no effect where html_theme_options is given.
+        config["sphinx"]["config"]["html_theme_options"] |= {
+            "repository_url": repository["url"],
+            "repository_branch": repository["branch"],
+            "use_edit_page_button": True,
+            "launch_buttons": LAUNCH_BUTTONS,
+        }
+    return config
 
 
 def published(chapter: Path, executed: Path) -> nbformat.NotebookNode:

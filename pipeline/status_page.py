@@ -1,4 +1,4 @@
-"""The page that says what this copy of the book was made from: chapters, times, data, versions."""
+"""What the status page says of this copy of the book: chapters, times, data, versions."""
 
 from __future__ import annotations
 
@@ -8,14 +8,9 @@ from pathlib import Path
 
 from pipeline.notebooks import read
 
-INTRODUCTION = """# Status of this copy
-
-The build wrote this page. It says what the figures and numbers of this copy were made from.
-"""
-
 
 def status_page(build: Path, chapters: list[str]) -> str:
-    """The page as Markdown.
+    """What ran, as Markdown that chapters/status.md includes.
 
     Parameters
     ----------
@@ -41,9 +36,7 @@ def status_page(build: Path, chapters: list[str]) -> str:
         for record in records:
             found |= {f"{name} {number}" for name, number in record["versions"].items()}
     versions = "\n".join(f"- {version}" for version in sorted(found))
-    return "\n".join(
-        [INTRODUCTION, *rows, "", data_section(build), "## Versions", "", versions, ""]
-    )
+    return "\n".join([*rows, "", data_section(build), "## Versions", "", versions, ""])
 
 
 def records_of(chapter: str, build: Path) -> list[dict]:

@@ -1,7 +1,8 @@
 """Bring the chapters into the form that git keeps: `make format` calls this.
 
 Outputs go, but for those of cells that begin with ``# NBVAL_CHECK_OUTPUT``;
-so does the metadata of whoever's machine the notebook was last saved on.
+so does the metadata of whoever's machine the notebook was last saved on. If
+_config.yml names a repository, a cell installs the book's package in Colab.
 """
 
 from __future__ import annotations
@@ -11,15 +12,36 @@ import sys
 from pathlib import Path
 
 import nbformat
+import yaml
+from nbformat.v4 import new_code_cell
+
+from pipeline.notebooks import CHAPTERS, FOR_COLAB
 
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 KEPT_CELL_METADATA = ("tags", "mystnb")
+INSTALL = """# Colab has to install the book's package first. Elsewhere this does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    %pip install --quiet "git+{url}@{branch}"
+"""
 
 
-def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return a copy of a notebook in the form that git keeps."""
+def repository() -> dict[str, str]:
+    """The address and the branch that _config.yml names; the address may be empty."""
+    return yaml.safe_load((CHAPTERS.parent / "_config.yml").read_text())["repository"]
+
+
+def tidy(notebook: nbformat.NotebookNode, repository: dict[str, str]) -> nbformat.NotebookNode:
+    """Return a copy of a notebook in the form that git keeps, for a book of that repository."""
     tidied = copy.deepcopy(notebook)
+    tidied.cells = [cell for cell in tidied.cells if cell.get("id") != FOR_COLAB]
+    if repository["url"]:
+        source = INSTALL.format(**repository).rstrip()
+        hidden = {"tags": ["remove-cell"]}
+        # Below the title, which has to stay first.
+        tidied.cells.insert(1, new_code_cell(source, id=FOR_COLAB, metadata=hidden))
     tidied.metadata = nbformat.from_dict(
         {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
     )
@@ -46,7 +68,7 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def main(paths: list[str]) -> None:
     for path in map(Path, paths):
         notebook = nbformat.read(path, as_version=4)
-        tidied = tidy(notebook)
+        tidied = tidy(notebook, repository())
         if tidied != notebook:
             nbformat.write(tidied, path)
             print(f"tidied {path}")

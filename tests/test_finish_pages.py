@@ -30,6 +30,17 @@ def test_policy_comes_before_the_first_script_and_the_icon_script_goes():
     assert "fontawesome.js" not in page and "a.js" in page
 
 
+def test_markup_that_a_screen_reader_stumbles_over_is_repaired():
+    page = finished(
+        '<div id="pst-primary-sidebar" class="bd-sidebar"></div>'
+        '<th class="head text-right"><p></p></th><th class="head"><p>chapter</p></th>'
+        '<div class="citation" role="doc-biblioentry"></div>'
+    )
+    assert '<div id="pst-primary-sidebar" role="complementary" aria-label="Book" class' in page
+    assert '<td></td><th class="head"><p>chapter</p></th>' in page
+    assert '<div class="citation" role="listitem">' in page
+
+
 def test_page_without_a_head_has_a_policy_too_and_asks_for_no_icon():
     page = finished("<p>Moved.</p>")
     assert page.startswith('<meta http-equiv="Content-Security-Policy"')

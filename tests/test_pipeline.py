@@ -10,14 +10,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from pipeline.fingerprint import LONG
 from pipeline.kept_records import forget_records, replace_records
-from pipeline.notebooks import ChapterError, faults, normalised, with_outputs
+from pipeline.notebooks import ChapterError, code_cells, faults, normalised, with_outputs
+from pipeline.render_site import LAUNCH_BUTTONS, with_buttons
 from pipeline.tidy_notebooks import tidy
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +28,8 @@ PARTS = ("Makefile", "_config.yml", "mnist_helpers", "pipeline", "requirements.l
 THIS_ENVIRONMENT = (f"VENV={sys.prefix}", "READY=ready")
 # What a Make that runs these tests hands down, and what is not meant for the one under test.
 OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "BUILD", "PARAMETERS", "LONG")
+NO_REPOSITORY = {"url": "", "branch": "main"}
+A_REPOSITORY = {"url": "https://github.com/owner/book", "branch": "main"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 PARAMETERS = 'num_steps = 3  # steps\nrecord_dir = ""  # where the record goes'
@@ -338,9 +343,39 @@ def test_tidy_keeps_checked_outputs_and_drops_the_rest():
         new_code_cell("# NBVAL_CHECK_OUTPUT\n1", execution_count=7, outputs=[output]),
         new_code_cell("2", execution_count=8, outputs=[output], metadata={"scrolled": True}),
     )
-    checked, plain = tidy(notebook).cells
+    checked, plain = tidy(notebook, NO_REPOSITORY).cells
     assert checked.outputs and checked.execution_count == 1
     assert not plain.outputs and plain.execution_count is None and not plain.metadata
+
+
+def test_chapter_of_a_published_book_installs_the_package_in_colab_and_only_there(monkeypatch):
+    notebook = executed(new_markdown_cell("# Title"), new_code_cell("1"))
+    published = tidy(notebook, A_REPOSITORY)
+    title, cell, _ = published.cells
+    assert title.cell_type == "markdown" and cell.metadata.tags == ["remove-cell"]
+    assert tidy(published, A_REPOSITORY) == published
+    assert len(tidy(published, NO_REPOSITORY).cells) == 2
+    assert code_cells(published) == code_cells(tidy(notebook, NO_REPOSITORY))
+
+    asked = []
+    shell = SimpleNamespace(run_line_magic=lambda *magic: asked.append(magic))
+    code = TransformerManager().transform_cell(cell.source)
+    exec(code, {"get_ipython": lambda: shell})
+    assert asked == []
+    monkeypatch.setitem(sys.modules, "google.colab", None)
+    exec(code, {"get_ipython": lambda: shell})
+    assert asked == [("pip", 'install --quiet "git+https://github.com/owner/book@main"')]
+
+
+@pytest.mark.parametrize("repository", [A_REPOSITORY, NO_REPOSITORY])
+def test_buttons_lead_to_the_repository_and_without_one_there_are_none(repository: dict):
+    config = {"repository": repository, "sphinx": {"config": {"html_theme_options": {}}}}
+    options = with_buttons(config)["sphinx"]["config"]["html_theme_options"]
+    if repository is NO_REPOSITORY:
+        assert options == {}
+    else:
+        assert options["repository_url"] == "https://github.com/owner/book"
+        assert options["use_edit_page_button"] and options["launch_buttons"] == LAUNCH_BUTTONS
 
 
 def test_records_of_a_run_replace_those_it_left_before(tmp_path: Path):

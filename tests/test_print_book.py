@@ -1,0 +1,57 @@
+"""The pages of the site, joined for paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+from pipeline import print_book
+from pipeline.print_book import browser_path, joined
+
+FIRST = """<html><head><meta http-equiv="Content-Security-Policy" content="x"></head><body>
+<nav>Side bar</nav><article><h1 id="a">One</h1><a href="two.html#a">to two</a>
+<a href="#a">here</a><a href="https://example.org/two.html#a">out</a></article></body></html>"""
+SECOND = """<html><body><nav>Side bar</nav><article><h1 id="a">Two</h1><a href="one.html">back</a>
+<details><summary>Answer</summary>42</details></article></body></html>"""
+
+
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch) -> Path:
+    """A site of two pages."""
+    chapters = tmp_path / "html" / "chapters"
+    chapters.mkdir(parents=True)
+    (chapters / "one.html").write_text(FIRST)
+    (chapters / "two.html").write_text(SECOND)
+    monkeypatch.setattr(print_book, "pages", lambda: ["chapters/one", "chapters/two"])
+    return tmp_path
+
+
+def test_pages_follow_each_other_and_every_link_within_leads_to_one_place(build: Path):
+    book = BeautifulSoup(joined(build / "html"), "html.parser")
+    assert [title.get_text() for title in book.find_all("h1")] == ["One", "Two"]
+    assert len(book.find_all("nav")) == 1
+    names = [element["id"] for element in book.select("[id]")]
+    assert len(set(names)) == len(names)
+    links = [link["href"] for link in book.find_all("a")]
+    assert links == ["#two--a", "#one--a", "https://example.org/two.html#a", "#one"]
+    assert {link[1:] for link in links if link.startswith("#")} <= set(names)
+
+
+def test_answers_are_unfolded_and_the_policy_of_one_page_does_not_bind_all(build: Path):
+    html = joined(build / "html")
+    assert '<details open="">' in html and "Content-Security-Policy" not in html
+
+
+@pytest.mark.skipif(browser_path() is None, reason="no Chromium or Chrome is installed")
+def test_book_is_printed_and_the_site_is_left_as_it_was(build: Path):
+    before = sorted(build.rglob("*"))
+    pdf = print_book.print_book(build)
+    assert pdf.read_bytes().startswith(b"%PDF-")
+    assert sorted(build.rglob("*")) == sorted([*before, pdf])
+
+
+def test_a_machine_without_a_browser_is_told_what_is_missing(build: Path, no_npm):
+    with pytest.raises(SystemExit, match="A PDF needs one of chromium"):
+        print_book.print_book(build)
