@@ -30,8 +30,9 @@ KEPT_SWEEPS = Path(__file__).parent / "kept_sweeps"
 KEPT_EXPERIMENTS = Path(__file__).parent / "kept_experiments"
 
 # What the runs of one sweep have in common, and what each has of its own.
-SHARED = ("chapter", "data_set", "data_sha256", "data_source", "split", "test_size", "versions")
+SHARED = ("data_set", "data_sha256", "data_source", "split", "test_size", "versions")
 OF_A_RUN = (
+    "chapter",
     "model",
     "seed",
     "num_steps",
@@ -172,7 +173,7 @@ def compact_sweep(
     Parameters
     ----------
     records : iterable of Record
-        As `load_records` read them; all of one chapter, data set and split.
+        As `load_records` read them; all of one data set and split.
     swept : iterable of str
         The parameters that the sweep varied.
     command : str
@@ -230,7 +231,8 @@ def kept_sweep(name: str, data: Mnist, parameters: Mapping[str, object]) -> Kept
         other values of what it did not sweep, did other work: then there are no
         runs.
     parameters : mapping
-        The chapter's parameters, as `check_parameters` returned them.
+        The chapter's parameters, as `check_parameters` returned them. What the
+        chapter has no parameter for is not compared.
 
     Raises
     ------
@@ -243,7 +245,7 @@ def kept_sweep(name: str, data: Mnist, parameters: Mapping[str, object]) -> Kept
         raise ValueError(f"No sweep {name!r} is kept; there is {known or 'none'}.")
     kept = json.loads(path.read_text())
     same_work = (kept["data_sha256"], kept["split"]) == (data.sha256, data.split) and all(
-        parameters.get(key) == value for key, value in kept["parameters"].items()
+        parameters.get(key, value) == value for key, value in kept["parameters"].items()
     )
     runs: dict[str, list[dict]] = {}
     for run in kept["runs"] if same_work else []:

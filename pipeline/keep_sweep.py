@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mnist_helpers.evidence import KEPT_SWEEPS, compact_sweep
@@ -26,9 +27,13 @@ def keep(definition: Path, output: Path, folder: Path) -> Path:
         if not (output / "finished" / f"{run.name}.json").exists():
             raise SweepError(f"{output} has no run {run.name}; {command(definition)} makes it.")
         records += load_records(output / "records" / run.name)
-    left_out = [model for grid in grids for model in grid.not_kept]
+    left_out = [pattern for grid in grids for pattern in grid.not_kept]
     swept = [name for grid in grids for name in grid.values]
-    records = [record for record in records if record["model"] not in left_out]
+    records = [
+        record
+        for record in records
+        if not any(fnmatchcase(record["model"], pattern) for pattern in left_out)
+    ]
     kept = compact_sweep(records, swept, command(definition))
     # A line for each run: a change of one is a change of one line.
     runs = ",\n".join(json.dumps(run, allow_nan=False) for run in kept.pop("runs"))

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import papermill
 import pytest
-import yaml
 
 from bench.going_further import PARTS, pretty
 from mnist_helpers import evidence
@@ -24,7 +23,7 @@ from mnist_helpers.records import Record
 from pipeline import keep_sweep
 from pipeline.keep_run import keep
 from pipeline.notebooks import CHAPTERS, read
-from pipeline.sweep.definition import SweepError
+from pipeline.sweep.definition import SweepError, read_definition, runs_of
 
 NAMES = sorted(path.name.removesuffix(".json") for path in KEPT_RUNS.iterdir())
 DATA_SHA256 = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"
@@ -202,12 +201,16 @@ def test_records_that_are_not_one_sweep_are_refused(records, message):
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_kept_sweep_fits_together_and_has_its_definition(name):
     kept = json.loads((KEPT_SWEEPS / f"{name}.json").read_text())
-    definition = yaml.safe_load((DEFINITIONS / f"{name}.yml").read_text())
-    assert kept["chapter"] == definition["chapter"]
+    grids = read_definition(DEFINITIONS / f"{name}.yml")
+    wanted = [(run.chapter, run.parameters.get("seed", 0)) for run in runs_of(grids)]
+    assert {run["chapter"] for run in kept["runs"]} == {chapter for chapter, _ in wanted}
     assert kept["command"] == keep_sweep.command(DEFINITIONS / f"{name}.yml")
     assert kept["data_source"] == "full" and kept["versions"]["tensorflow"]
     models = {run["model"] for run in kept["runs"]}
-    assert len(kept["runs"]) == len(models) * len(definition["grid"]["seed"])
+    made = {(run["chapter"], run["model"], run["seed"]) for run in kept["runs"]}
+    for chapter, seed in wanted:
+        of_chapter = {model for model in models if (chapter, model, seed) in made}
+        assert of_chapter == {model for each, model, _ in made if each == chapter}
     for run in kept["runs"]:
         bits = np.unpackbits(np.frombuffer(base64.b64decode(run["right"]), np.uint8))
         assert run["test_accuracy"] == pytest.approx(100 * bits.sum() / kept["test_size"])
