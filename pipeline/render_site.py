@@ -66,6 +66,8 @@ def assemble(build: Path) -> None:
         wanted[ROOT / f"{page}.ipynb"] = nbformat.writes(notebook).encode()
     if STATUS in pages():
         wanted[ROOT / f"{STATUS}.md"] = status_page(build, ran).encode()
+    for path in sorted((build / "draw").glob("*")):  # what pipeline.browser_models packed
+        wanted[CHAPTERS / "_static" / "draw" / path.name] = path.read_bytes()
     for path in [CHAPTERS / "references.bib", *CHAPTERS.glob("_static/**/*")]:
         if path.is_file():
             wanted[path] = path.read_bytes()
