@@ -4,9 +4,10 @@ usage: browser_models.py BUILD
 
 Reads the records and weights in BUILD/records. Writes BUILD/draw: a script for
 each network, one with test digits, ``manifest.js``, which says what there is,
-and ``cost.md``, a table of what the packing costs. The page "Draw a digit"
-loads them by script elements, because that works from a folder, where a
-browser lets a page read no file in any other way.
+and what the build measured for the page: ``cost.md``, what the packing costs,
+``steps.md`` and ``nudges.md``, what the networks withstand. The page "Draw a
+digit" loads the scripts by script elements, because that works from a folder,
+where a browser lets a page read no file in any other way.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from mnist_helpers.metrics import accuracy
 from mnist_helpers.records import Record, load_record
 from mnist_helpers.weights import SUFFIX, load_weights
 from pipeline.notebooks import CHAPTERS, ChapterError
+from pipeline.robustness import Read, nudge_scores, nudges_figure, nudges_table, steps_table, table
 
 LARGE = 10_000  # an array of more numbers than that travels in 8 bits a number
 RANDOM_DIGITS, WRONG_DIGITS = 120, 8  # test images that the page carries
@@ -125,14 +127,18 @@ def described(content: bytes) -> dict:
 
 
 def kept(model: Model, records: Path) -> tuple[Record, list[np.ndarray]] | None:
-    """A network's record and weights; of several the run of most steps."""
+    """A network's record and weights; of several the run of fewest steps.
+
+    That is the run whose figures its chapter shows. The other one is the long
+    run of `make book LONG=1`.
+    """
     found = [
         (load_record(path.with_name(path.name.replace(SUFFIX, ".json"))), path)
         for path in sorted(records.glob(f"{model.chapter}--{model.name}--*{SUFFIX}"))
     ]
     if not found:
         return None
-    record, path = max(found, key=lambda pair: pair[0]["num_steps"])
+    record, path = min(found, key=lambda pair: pair[0]["num_steps"])
     return record, load_weights(path)
 
 
@@ -177,9 +183,10 @@ def choose_digits(records: dict[str, Record], seed: int = 0) -> tuple[np.ndarray
 
 
 def packed_model(model: Model, record: Record, weights: list[np.ndarray], data: Mnist):
-    """A network's entry of the manifest, and its bytes."""
+    """A network's entry of the manifest, its bytes, and the page's network as a function."""
     packed = [pack(array) for array in weights]
     content = b"".join(part for _, part, _ in packed)
+    unpacked = [array for *_, array in packed]
     full = logits(model.layers, weights, data.test.images)
     same = np.mean(full.argmax(1) == record.predictions)
     if same < SAME_ANSWERS:
@@ -187,7 +194,7 @@ def packed_model(model: Model, record: Record, weights: list[np.ndarray], data: 
             f"{model.chapter}: the weights of {model.name} give {100 * same:.1f} % of the answers "
             "in its record; remove the record and run the chapter again"
         )
-    small = logits(model.layers, [unpacked for *_, unpacked in packed], data.test.images)
+    small = logits(model.layers, unpacked, data.test.images)
     facts = {
         "name": model.name,
         "title": model.title,
@@ -201,23 +208,53 @@ def packed_model(model: Model, record: Record, weights: list[np.ndarray], data: 
         "otherAnswers": int(np.sum(full.argmax(1) != small.argmax(1))),
         "largestChange": float(np.abs(full - small).max()),
     }
-    return facts | described(content), content
+
+    def read(images: np.ndarray) -> np.ndarray:
+        return logits(model.layers, unpacked, images).argmax(1)
+
+    return facts | described(content), content, read
 
 
 def cost_table(models: Sequence[dict], test_size: int) -> str:
     """A Markdown table of what packing the weights costs."""
-    lines = [
-        "| network | steps | packed (kB) | test accuracy | packed | other answers "
-        "| largest change of a logit |",
-        "|:--|--:|--:|--:|--:|--:|--:|",
-    ]
-    lines += [
-        f"| {m['title']} | {m['steps']:,} | {m['bytes'] / 1000:,.0f} | {m['accuracy']:.2f} % | "
-        f"{m['packedAccuracy']:.2f} % | {m['otherAnswers']} of {test_size:,} | "
-        f"{m['largestChange']:.3f} |"
+    head = ["network", "steps", "packed (kB)", "test accuracy", "packed", "other answers"]
+    rows = [
+        [
+            f"{{doc}}`{m['title']} <{m['chapter']}>`",
+            f"{m['steps']:,}",
+            f"{m['bytes'] / 1000:,.0f}",
+            f"{m['accuracy']:.2f} %",
+            f"{m['packedAccuracy']:.2f} %",
+            f"{m['otherAnswers']} of {test_size:,}",
+            f"{m['largestChange']:.3f}",
+        ]
         for m in models
     ]
-    return "\n".join(lines) + "\n"
+    return table([*head, "largest change of a logit"], rows)
+
+
+def measured(networks: dict[str, Read], data: Mnist) -> dict[str, bytes]:
+    """What the networks withstand, as files of the page."""
+    scores = nudge_scores(networks, data.test)
+    nudges = NUDGES_PAGE.replace("TABLE", nudges_table(scores))
+    return {
+        "steps.md": steps_table(networks, data.test).encode(),
+        "nudges.md": nudges.encode(),
+        "nudges.svg": nudges_figure(scores, data),
+    }
+
+
+NUDGES_PAGE = """```{figure} _static/draw/nudges.svg
+:alt: Three charts with a line for each network, percent of digits read against a shift to the right, a turn and a change of the stroke; the table below has the numbers.
+
+Digits read when the prepared image is nudged. A stroke of 1 makes each pixel as dark as its darkest neighbour, −1 as light as its lightest.
+```
+
+:::{dropdown} The numbers of the figure, in percent
+TABLE
+:::
+"""
+NOTHING_KEPT = b"No weights were kept by the run that made this copy.\n"
 
 
 def browser_files(records: Path) -> dict[str, bytes]:
@@ -227,11 +264,12 @@ def browser_files(records: Path) -> dict[str, bytes]:
     missing = [{"title": m.title, "chapter": m.chapter} for m in MODELS if m.name not in found]
     if not there:
         manifest = {"models": [], "missing": missing, "digits": None, "sample": False}
-        return {"manifest.js": manifest_script(manifest), "cost.md": b"No weights were kept.\n"}
+        tables = dict.fromkeys(["cost.md", "steps.md", "nudges.md"], NOTHING_KEPT)
+        return {"manifest.js": manifest_script(manifest)} | tables
     data = test_data([record for _, record, _ in there])
-    files, entries = {}, []
+    files, entries, networks = {}, [], {}
     for model, record, weights in there:
-        entry, content = packed_model(model, record, weights, data)
+        entry, content, networks[model.title] = packed_model(model, record, weights, data)
         entries.append(entry)
         files[f"{model.name}.js"] = script(model.name, content)
     positions, lists = choose_digits({model.name: record for model, record, _ in there})
@@ -246,7 +284,7 @@ def browser_files(records: Path) -> dict[str, bytes]:
     }
     files["manifest.js"] = manifest_script(manifest)
     files["cost.md"] = cost_table(entries, len(data.test)).encode()
-    return files
+    return files | measured(networks, data)
 
 
 def manifest_script(manifest: dict) -> bytes:

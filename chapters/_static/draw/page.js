@@ -2,7 +2,8 @@
 "use strict";
 
 (() => {
-  const { FIELD, prepare, nudge, scatter, randomNumbers, checked, network, run, samePadding } = drawADigit;
+  const { FIELD, prepare, nudge, scatter, randomNumbers, checked, network, run } = drawADigit;
+  const { cell, explain, grid, paint, pictureOf } = drawADigit;
   const SIZE = 280; // pixels of the board, both ways
   const KEY_STEP = 10; // pixels of the board that an arrow key moves the pen by
   const folder = new URL(".", document.currentScript.src).href;
@@ -25,15 +26,18 @@
     "a scribble": [[20, 60, 34, 20, 40, 76, 52, 24, 58, 80, 70, 30, 76, 70, 30, 44, 80, 52]],
     nothing: [],
   };
+  const UNDO = 20; // strokes that can be taken back
 
   const state = {
     manifest: null,
     networks: new Map(), // name -> network, as they arrive
-    digit: null, // a test image that is shown as it is, or null: the board
+    digit: null, // a test image that is shown as it is, or null: what is on the board
+    placed: false, // whether the page put there what is on the board, and not the reader
+    earlier: [], // the board before each stroke
     pixels: new Float32Array(FIELD * FIELD),
     answers: new Map(), // name -> what `run` returned
     pen: { x: 140, y: 140, down: false },
-    inspected: null, // { layer, cell }
+    inspected: null, // { layer, at }: a place in the picture of a layer
   };
 
   // ---- loading ----
@@ -83,7 +87,8 @@
   }
 
   let digitBytes = null; // a promise of the test images, once somebody wants one
-  function testDigits() {
+  async function testDigits() {
+    if (!state.manifest.digits) throw new Error("This copy of the page has no test images.");
     digitBytes ??= fetchBytes("digits", state.manifest.digits, "The file of test digits");
     return digitBytes;
   }
@@ -101,8 +106,7 @@
     return Float32Array.from({ length: SIZE * SIZE }, (_, i) => data[4 * i + 3] / 255);
   }
 
-  function stroke(fromX, fromY, toX, toY) {
-    if (state.digit) clearBoard(); // the test image goes, the drawing begins
+  function line(fromX, fromY, toX, toY) {
     ink.lineCap = ink.lineJoin = "round";
     ink.lineWidth = Number(element("pen").value);
     ink.beginPath();
@@ -111,8 +115,28 @@
     ink.stroke();
   }
 
+  /** Keep the board as it is, for `undo`. What the page had put there makes room. */
+  function beginStroke() {
+    const { digit, placed } = state;
+    const source = element("source").textContent;
+    state.earlier.push({ image: ink.getImageData(0, 0, SIZE, SIZE), digit, placed, source });
+    if (state.earlier.length > UNDO) state.earlier.shift();
+    if (placed) clearBoard();
+  }
+
+  function undo() {
+    const before = state.earlier.pop();
+    if (!before) return;
+    ink.putImageData(before.image, 0, 0);
+    state.digit = before.digit;
+    state.placed = before.placed;
+    element("source").textContent = before.source;
+    update();
+  }
+
   function clearBoard() {
     state.digit = null;
+    state.placed = false;
     ink.clearRect(0, 0, SIZE, SIZE);
     element("source").textContent = "Your drawing.";
   }
@@ -126,12 +150,14 @@
   }
 
   function drawExample(name) {
+    beginStroke();
     clearBoard();
-    for (const line of EXAMPLES[name]) {
-      for (let i = 2; i < line.length; i += 2) {
-        stroke(...line.slice(i - 2, i + 2).map((part) => (part * SIZE) / 100));
+    for (const points of EXAMPLES[name]) {
+      for (let i = 2; i < points.length; i += 2) {
+        line(...points.slice(i - 2, i + 2).map((part) => (part * SIZE) / 100));
       }
     }
+    state.placed = true;
     element("source").textContent = `An example: ${name}.`;
     update();
   }
@@ -146,15 +172,17 @@
 
   let last = null; // where the pointer was, while it draws
   board.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary) return; // a second finger
     board.setPointerCapture(event.pointerId);
+    beginStroke();
     last = placeOf(event);
-    stroke(...last, ...last);
+    line(...last, ...last);
     update();
   });
   board.addEventListener("pointermove", (event) => {
-    if (!last) return;
+    if (!last || !event.isPrimary) return;
     const here = placeOf(event);
-    stroke(...last, ...here);
+    line(...last, ...here);
     last = here;
     update();
   });
@@ -172,16 +200,23 @@
     if (event.key in ARROWS) {
       const [right, down] = ARROWS[event.key];
       const [x, y] = [within(pen.x + right * KEY_STEP), within(pen.y + down * KEY_STEP)];
-      if (pen.down) stroke(pen.x, pen.y, x, y);
+      if (pen.down) line(pen.x, pen.y, x, y);
       Object.assign(pen, { x, y });
       say(`column ${x / KEY_STEP}, row ${y / KEY_STEP}${pen.down ? ", drawing" : ""}`);
     } else if (event.key === " " || event.key === "Enter") {
       pen.down = !pen.down;
-      if (pen.down) stroke(pen.x, pen.y, pen.x, pen.y);
+      if (pen.down) {
+        beginStroke();
+        line(pen.x, pen.y, pen.x, pen.y);
+      }
       say(pen.down ? "Pen down." : "Pen up.");
     } else if (event.key === "Delete" || event.key === "Backspace") {
+      beginStroke();
       clearBoard();
       say("Cleared.");
+    } else if (event.key === "z" && (event.ctrlKey || event.metaKey)) {
+      undo();
+      say("Undone.");
     } else return;
     event.preventDefault(); // the page must not scroll
     showPen();
@@ -208,38 +243,16 @@
     centre: element("centre").value,
   });
 
-  const nudges = () => ({
-    right: Number(element("right").value),
-    down: Number(element("down").value),
-    turn: Number(element("turn").value),
-    stroke: Number(element("stroke").value) / 100,
-  });
+  const NUDGES = ["right", "down", "turn", "stroke"];
+  const nudges = () =>
+    Object.fromEntries(NUDGES.map((kind) => [kind, Number(element(kind).value)]));
 
   const isNudged = () => Object.values(nudges()).some((amount) => amount !== 0);
 
-  // ---- pictures ----
-
-  /** Paint numbers from -1 (blue) over 0 (paper) to 1 (red), or from 0 (paper) to 1 (ink). */
-  function paint(canvas, values, width, { signed = false, scale = 1 } = {}) {
-    const height = values.length / width;
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(width, height);
-    values.forEach((value, i) => {
-      const x = Math.max(-1, Math.min(1, value / (scale || 1)));
-      const pale = Math.round(255 * (1 - Math.abs(x)));
-      const colour = !signed ? [pale, pale, pale] : x > 0 ? [255, pale, pale] : [pale, pale, 255];
-      image.data.set([...colour, 255], 4 * i);
-    });
-    context.putImageData(image, 0, 0);
-  }
-
-  const largest = (values) => values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-
   // ---- answers ----
 
+  const signed = (amount) => `${amount > 0 ? "+" : ""}${amount}`.replace("-", "−");
   const percent = (p) => `${(100 * p).toFixed(p > 0.9995 || p < 0.0005 ? 0 : 1)} %`;
-  const number = (x) => x.toFixed(3).replace("-", "−");
 
   function buildTable() {
     const table = element("answers");
@@ -253,18 +266,9 @@
       for (const { name } of state.manifest.models) {
         const data = row.insertCell();
         data.dataset.model = name;
-        data.append(Object.assign(document.createElement("meter"), { min: 0, max: 1, value: 0 }));
-        data.firstChild.setAttribute("aria-hidden", "true");
-        data.append(cell("span", "…"));
+        data.textContent = "…";
       }
     }
-  }
-
-  function cell(tag, text, attributes = {}) {
-    const made = document.createElement(tag);
-    made.textContent = text;
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    return made;
   }
 
   function showAnswers() {
@@ -272,8 +276,8 @@
       const answer = state.answers.get(data.dataset.model);
       if (!answer) continue;
       const digit = data.parentElement.sectionRowIndex;
-      data.firstChild.value = answer.probabilities[digit];
-      data.lastChild.textContent = percent(answer.probabilities[digit]);
+      data.style.setProperty("--share", answer.probabilities[digit]);
+      data.textContent = percent(answer.probabilities[digit]);
       data.classList.toggle("chosen", digit === answer.answer);
     }
   }
@@ -290,7 +294,8 @@
       }
       const parts = [...readers].map(([digit, who]) => `${digit}: ${who.join(", ")}`);
       const agreed = readers.size === 1 ? "All read " : "They disagree. ";
-      element("said").textContent = parts.length ? `${agreed}${parts.join("; ")}.` : "";
+      const sentence = parts.length ? `${agreed}${parts.join("; ")}.` : "";
+      for (const id of ["said", "echo"]) element(id).textContent = sentence;
     }, 500);
   }
 
@@ -305,30 +310,6 @@
     if (op === "pool") return `Layer ${index + 1}: the same, pooled to ${rows} × ${rows}`;
     return relu ? `Layer ${index + 1}: ${rows} hidden units` : `Layer ${index + 1}: votes`;
   };
-
-  /** Columns and rows in which a layer's numbers are shown. */
-  function grid(output) {
-    if (output.shape.length === 1) {
-      const columns = 2 ** Math.ceil(Math.log2(output.shape[0]) / 2);
-      return { columns, rows: Math.ceil(output.shape[0] / columns), side: 1 };
-    }
-    return { columns: 8, rows: output.shape[2] / 8, side: output.shape[0] };
-  }
-
-  /** Where in the output the number at a place of the picture is. */
-  function indexAt(output, x, y) {
-    const { columns, side } = grid(output);
-    if (output.shape.length === 1) return y * columns + x;
-    const map = Math.floor(y / side) * columns + Math.floor(x / side);
-    return ((y % side) * side + (x % side)) * output.shape[2] + map;
-  }
-
-  function pictureOf(output, values = output.values) {
-    const { columns, rows, side } = grid(output);
-    const width = columns * side;
-    return Array.from({ length: width * rows * side }, (_, i) =>
-      values[indexAt(output, i % width, Math.floor(i / width))] ?? 0);
-  }
 
   /** What each number that reaches the last layer adds to a class. */
   function votes(model, digit) {
@@ -346,11 +327,12 @@
     if (!model) return;
     model.layers.forEach((_, index) => {
       const figure = document.createElement("figure");
+      const picture = cell("div", "", { class: `draw-picture ${model.layers[index].op}` });
       const canvas = cell("canvas", "", { tabindex: "0", role: "application" });
       const name = layerName(model, index);
-      canvas.setAttribute("aria-label", `${name}. Arrow keys choose a number; how it was made is told below.`);
-      canvas.className = model.layers[index].op;
-      figure.append(cell("figcaption", name), canvas);
+      canvas.setAttribute("aria-label", `${name}. Arrow keys choose a number; how it was made is told beside it.`);
+      picture.append(canvas, cell("span", "", { class: "draw-chosen", "aria-hidden": "true" }));
+      figure.append(cell("figcaption", name), picture);
       place.append(figure);
       const at = { x: 0, y: 0 };
       canvas.addEventListener("pointermove", (event) => {
@@ -393,139 +375,35 @@
         const input = answer.outputs[index];
         const cast = votes(model, votesFor());
         const width = input.shape.length === 3 ? FIELD : grid(input).columns;
-        paint(canvas, Array.from(cast), width, { signed: true, scale: largest(cast) });
-        canvas.previousSibling.textContent =
+        paint(canvas, Array.from(cast), width, { signed: true });
+        canvas.closest("figure").firstChild.textContent =
           `Layer ${index + 1}: votes for (red) and against (blue) a ${votesFor()}`;
       } else {
         const output = answer.outputs[index + 1];
-        const { columns, side } = grid(output);
-        paint(canvas, pictureOf(output), columns * side, { scale: largest(output.values) });
+        const { columns, rows, side } = grid(output);
+        paint(canvas, pictureOf(output), columns * side);
+        canvas.parentElement.style.setProperty("--rows", rows);
       }
     });
     showInspection();
-  }
-
-  // ---- how one number was made ----
-
-  /** Three small pictures and the sum that they make. */
-  function showProduct(place, what, inputs, weights, width) {
-    const products = inputs.map((x, i) => x * weights[i]);
-    const row = cell("div", "", { class: "draw-product" });
-    for (const [name, values, signed] of [
-      [what, inputs, false], ["× weights", weights, true], ["= products", products, true],
-    ]) {
-      const figure = document.createElement("figure");
-      const canvas = cell("canvas", "", { "aria-hidden": "true" });
-      paint(canvas, values, width, { signed, scale: largest(values) });
-      figure.append(cell("figcaption", name), canvas);
-      row.append(figure);
-    }
-    place.append(row);
-    return products.reduce((sum, x) => sum + x, 0);
-  }
-
-  function numbersTable(values, width, caption) {
-    const table = document.createElement("table");
-    table.append(cell("caption", caption));
-    for (let row = 0; row < values.length / width; row++) {
-      const line = table.insertRow();
-      for (let column = 0; column < width; column++) line.insertCell().textContent = values[row * width + column].toFixed(2).replace("-", "−");
-    }
-    return table;
-  }
-
-  function explainConvolution(place, layer, input, output, index) {
-    const filters = output.shape[2];
-    const filter = index % filters;
-    const [m, n] = [Math.floor(index / filters / output.shape[1]), Math.floor(index / filters) % output.shape[1]];
-    const [size, , channels] = input.shape;
-    const kernelSize = layer.weights.shape[0];
-    const { before } = samePadding(size, kernelSize, layer.stride);
-    const cut = (channel) => {
-      const [patch, kernel] = [[], []];
-      for (let u = 0; u < kernelSize; u++) {
-        for (let v = 0; v < kernelSize; v++) {
-          const [row, column] = [layer.stride * m + u - before, layer.stride * n + v - before];
-          const inside = row >= 0 && row < size && column >= 0 && column < size;
-          patch.push(inside ? input.values[(row * size + column) * channels + channel] : 0);
-          kernel.push(layer.weights.values[((u * kernelSize + v) * channels + channel) * filters + filter]);
-        }
-      }
-      return { channel, patch, kernel, sum: patch.reduce((sum, x, i) => sum + x * kernel[i], 0) };
-    };
-    const parts = Array.from({ length: channels }, (_, channel) => cut(channel));
-    const total = parts.reduce((sum, part) => sum + part.sum, 0);
-    const strongest = parts.reduce((best, part) => (Math.abs(part.sum) > Math.abs(best.sum) ? part : best));
-    const bias = layer.biases.values[filter];
-    const from = channels > 1 ? `the patch in channel ${strongest.channel}` : "the patch";
-    place.append(cell("p", `Map ${filter}, row ${m}, column ${n}.`));
-    showProduct(place, from, strongest.patch, strongest.kernel, kernelSize);
-    const products = strongest.patch.map((x, i) => x * strongest.kernel[i]);
-    const tables = cell("div", "", { class: "draw-numbers" });
-    tables.append(
-      numbersTable(strongest.patch, kernelSize, "patch"),
-      numbersTable(strongest.kernel, kernelSize, "kernel"),
-      numbersTable(products, kernelSize, "products"),
-    );
-    place.append(tables);
-    const others = channels > 1
-      ? `These products add up to ${number(strongest.sum)}, the other ${channels - 1} channels bring ${number(total - strongest.sum)}. `
-      : "";
-    place.append(cell("p", `${others}Sum ${number(total)}, plus bias ${number(bias)}, is ${number(total + bias)}; after the ReLU ${number(Math.max(0, total + bias))}.`));
-  }
-
-  function explainPool(place, input, output, index) {
-    const maps = output.shape[2];
-    const map = index % maps;
-    const [m, n] = [Math.floor(index / maps / output.shape[1]), Math.floor(index / maps) % output.shape[1]];
-    const block = [0, 1].flatMap((u) => [0, 1].map((v) =>
-      input.values[((2 * m + u) * input.shape[1] + 2 * n + v) * maps + map]));
-    place.append(cell("p", `Map ${map}, row ${m}, column ${n}: the largest of these four is ${number(Math.max(...block))}.`));
-    place.append(numbersTable(block, 2, "before pooling"));
-  }
-
-  function explainUnit(place, model, layer, input, output, unit) {
-    const units = output.shape[0];
-    const weights = Array.from(input.values, (_, i) => layer.weights.values[i * units + unit]);
-    const sum = input.values.reduce((total, x, i) => total + x * weights[i], 0);
-    const bias = layer.biases.values[unit];
-    place.append(cell("p", `Unit ${unit}: sum ${number(sum)}, plus bias ${number(bias)}; after the ReLU ${number(output.values[unit])}.`));
-    // The maps that reach a unit behind convolutions are laid side by side.
-    const lay = (values) => (input.shape[2] === 1 ? Array.from(values) : pictureOf(input, values));
-    const width = input.shape[2] === 1 ? FIELD : grid(input).columns * grid(input).side;
-    showProduct(place, "what comes in", lay(input.values), lay(weights), width);
-    const last = model.layers.at(-1).weights.values;
-    const said = Array.from({ length: 10 }, (_, digit) => output.values[unit] * last[10 * unit + digit]);
-    const order = [...said.keys()].sort((a, b) => said[b] - said[a]);
-    place.append(cell("p", output.values[unit] === 0
-      ? "It is off, and votes for nothing."
-      : `It votes most for ${order[0]} (${number(said[order[0]])}) and most against ${order[9]} (${number(said[order[9]])}).`));
-  }
-
-  function explainVote(place, model, input, index) {
-    const digit = votesFor();
-    const weight = model.layers.at(-1).weights.values[10 * index + digit];
-    const from = input.shape.length === 3
-      ? `Pixel in row ${Math.floor(index / FIELD)}, column ${index % FIELD}` : `Unit ${index}`;
-    place.append(cell("p", `${from}: ${number(input.values[index])} × weight ${number(weight)} = ${number(input.values[index] * weight)} for a ${digit}. With all others and bias ${number(model.layers.at(-1).biases.values[digit])} the logit is ${number(state.answers.get(model.name).logits[digit])}.`));
   }
 
   function showInspection() {
     const model = shown();
     const answer = model && state.answers.get(model.name);
     if (!state.inspected || !answer) return;
-    const { layer: index, at } = state.inspected;
-    const layer = model.layers[index];
-    const [input, output] = [answer.outputs[index], answer.outputs[index + 1]];
-    const place = element("inspection");
-    place.replaceChildren();
-    if (layer.op === "conv") explainConvolution(place, layer, input, output, indexAt(output, at.x, at.y));
-    else if (layer.op === "pool") explainPool(place, input, output, indexAt(output, at.x, at.y));
-    else if (layer.relu) explainUnit(place, model, layer, input, output, indexAt(output, at.x, at.y));
-    else {
-      const width = input.shape.length === 3 ? FIELD : grid(input).columns;
-      explainVote(place, model, input, at.y * width + at.x);
-    }
+    const { layer, at } = state.inspected;
+    element("layers").querySelectorAll("canvas").forEach((canvas, index) => {
+      const mark = canvas.nextSibling;
+      mark.hidden = index !== layer;
+      Object.assign(mark.style, {
+        left: `${(100 * at.x) / canvas.width}%`,
+        top: `${(100 * at.y) / canvas.height}%`,
+        width: `${100 / canvas.width}%`,
+        height: `${100 / canvas.height}%`,
+      });
+    });
+    explain(element("inspection"), model, answer, layer, at, votesFor());
   }
 
   // ---- all of it, after a change ----
@@ -537,7 +415,8 @@
       due = 0;
       const prepared = state.digit ?? prepare(inkOfBoard(), SIZE, steps());
       state.pixels = isNudged() ? nudge(prepared, nudges()) : prepared;
-      paint(element("after"), Array.from(state.pixels), FIELD);
+      paint(element("after"), Array.from(state.pixels), FIELD, { scale: 1 });
+      for (const [kind, amount] of Object.entries(nudges())) element(kind).nextElementSibling.textContent = signed(amount);
       for (const [name, model] of state.networks) state.answers.set(name, run(model, state.pixels));
       showAnswers();
       announce();
@@ -561,6 +440,7 @@
       }
       const place = places[Math.floor(Math.random() * places.length)];
       const pixels = digitAt(bytes, place);
+      beginStroke();
       clearBoard();
       if (scattered) putOnBoard(scatter(pixels, SIZE, Math.random));
       else {
@@ -568,6 +448,7 @@
           pixels[Math.floor(i / SIZE / 10) * FIELD + Math.floor((i % SIZE) / 10)]));
         state.digit = pixels;
       }
+      state.placed = true;
       element("source").textContent =
         `Test image ${positions[place]}, a ${labels[place]}` +
         (scattered ? ", drawn somewhere on the board." : ". MNIST's makers have prepared it: the steps do not touch it, the nudges do.");
@@ -604,7 +485,7 @@
       }
       const off = ["scale", "smooth", "invert"].filter((step) => !settings[step]).map((step) => `no ${step}`);
       if (settings.centre !== "mass") off.push(settings.centre === "box" ? "centred by box" : "not centred");
-      const moved = Object.entries(moves).filter(([, amount]) => amount).map(([name, amount]) => `${name} ${amount}`);
+      const moved = Object.entries(moves).filter(([, amount]) => amount).map(([kind, amount]) => `${kind} ${signed(amount)}`);
       const name = [scattered ? off.join(", ") || "all steps" : "as MNIST has them", ...moved].join("; ");
       const row = element("scores").tBodies[0].insertRow();
       row.append(cell("th", name, { scope: "row" }));
@@ -623,7 +504,6 @@
   // ---- the beginning ----
 
   function fillChoices() {
-    for (const name of Object.keys(EXAMPLES)) element("example").append(new Option(name, name));
     for (const { name, title } of state.manifest.models) element("model").append(new Option(title, name));
     const choices = [["random", "any"], ["all", "one that all misread"]];
     for (const { name, title } of state.manifest.models) choices.push([name, `one that ${title} misreads`]);
@@ -649,16 +529,20 @@
 
   function listen() {
     element("clear").addEventListener("click", () => {
+      beginStroke();
       clearBoard();
       update();
     });
-    element("put-example").addEventListener("click", () => drawExample(element("example").value));
+    element("undo").addEventListener("click", undo);
+    for (const button of document.querySelectorAll("[data-example]")) {
+      button.addEventListener("click", () => drawExample(button.dataset.example));
+    }
     element("put-digit").addEventListener("click", () => showDigit(element("which").value, false));
     element("scatter-digit").addEventListener("click", () => showDigit(element("which").value, true));
     for (const id of ["scale", "smooth", "invert", "centre"]) element(id).addEventListener("change", update);
-    for (const id of ["right", "down", "turn", "stroke"]) element(id).addEventListener("input", update);
+    for (const kind of NUDGES) element(kind).addEventListener("input", update);
     element("no-nudge").addEventListener("click", () => {
-      for (const id of ["right", "down", "turn", "stroke"]) element(id).value = 0;
+      for (const kind of NUDGES) element(kind).value = 0;
       update();
     });
     element("model").addEventListener("change", buildLayers);
@@ -677,7 +561,8 @@
     warn();
     listen();
     showPen();
-    update();
+    drawExample("7");
+    state.earlier.length = 0;
     // The networks are large: they come when the reader does.
     const near = new IntersectionObserver((entries) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
