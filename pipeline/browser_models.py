@@ -245,9 +245,10 @@ def measured(networks: dict[str, Read], data: Mnist) -> dict[str, bytes]:
 
 
 NUDGES_PAGE = """```{figure} _static/draw/nudges.svg
-:alt: Three charts with a line for each network, percent of digits read against a shift to the right, a turn and a change of the stroke; the table below has the numbers.
+:alt: Percent of digits read against shift, turn and stroke; the table below has the numbers.
 
-Digits read when the prepared image is nudged. A stroke of 1 makes each pixel as dark as its darkest neighbour, −1 as light as its lightest.
+Digits read when the prepared image is nudged. A stroke of 1 makes each pixel as dark as
+its darkest neighbour, −1 as light as its lightest.
 ```
 
 :::{dropdown} The numbers of the figure, in percent
