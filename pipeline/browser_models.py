@@ -5,9 +5,10 @@ usage: browser_models.py BUILD
 Reads the records and weights in BUILD/records. Writes BUILD/draw: a script for
 each network, one with test digits, ``manifest.js``, which says what there is,
 and what the build measured for the page: ``cost.md``, what the packing costs,
-``steps.md`` and ``nudges.md``, what the networks withstand. The page "Draw a
-digit" loads the scripts by script elements, because that works from a folder,
-where a browser lets a page read no file in any other way.
+``steps.md`` and ``nudges.md``, what the networks withstand, and ``warning.md``,
+what is wrong with them. The page "Draw a digit" loads the scripts by script
+elements, because that works from a folder, where a browser lets a page read no
+file in any other way.
 """
 
 from __future__ import annotations
@@ -202,7 +203,6 @@ def packed_model(model: Model, record: Record, weights: list[np.ndarray], data: 
         "layers": model.layers,
         "arrays": [description for description, *_ in packed],
         "steps": record["num_steps"],
-        "defaultSteps": default_steps(model.chapter),
         "accuracy": accuracy(full, data.test.labels),
         "packedAccuracy": accuracy(small, data.test.labels),
         "otherAnswers": int(np.sum(full.argmax(1) != small.argmax(1))),
@@ -233,6 +233,24 @@ def cost_table(models: Sequence[dict], test_size: int) -> str:
     return table([*head, "largest change of a logit"], rows)
 
 
+def warning(models: Sequence[dict], missing: Sequence[Model], is_sample: bool) -> str:
+    """What a reader must know of this copy of the page; nothing if all is as it should be."""
+    few = [
+        f"{model['title']} ({model['steps']:,})"
+        for model in models
+        if model["steps"] < default_steps(model["chapter"])
+    ]
+    lines = []
+    if is_sample:
+        lines.append("The networks of this copy learned from a sample of MNIST.")
+    if few:
+        lines.append(f"Trained for few steps, and so poor readers: {', '.join(few)}.")
+    if missing:
+        titles = ", ".join(model.title for model in missing)
+        lines.append(f"This copy has no weights of: {titles}.")
+    return f":::{{warning}}\n{' '.join(lines)}\n:::\n" if lines else ""
+
+
 def measured(networks: dict[str, Read], data: Mnist) -> dict[str, bytes]:
     """What the networks withstand, as files of the page."""
     scores = nudge_scores(networks, data.test)
@@ -261,12 +279,14 @@ NOTHING_KEPT = b"No weights were kept by the run that made this copy.\n"
 def browser_files(records: Path) -> dict[str, bytes]:
     """The files of the page, by name; without any kept weights, a manifest that says so."""
     there = [(model, *run) for model in MODELS if (run := kept(model, records))]
-    found = {model.name for model, *_ in there}
-    missing = [{"title": m.title, "chapter": m.chapter} for m in MODELS if m.name not in found]
+    found = [model for model, *_ in there]
+    missing = [model for model in MODELS if model not in found]
     if not there:
-        manifest = {"models": [], "missing": missing, "digits": None, "sample": False}
         tables = dict.fromkeys(["cost.md", "steps.md", "nudges.md"], NOTHING_KEPT)
-        return {"manifest.js": manifest_script(manifest)} | tables
+        return tables | {
+            "manifest.js": manifest_script({"models": [], "digits": None}),
+            "warning.md": warning([], missing, is_sample=False).encode(),
+        }
     data = test_data([record for _, record, _ in there])
     files, entries, networks = {}, [], {}
     for model, record, weights in there:
@@ -277,13 +297,9 @@ def browser_files(records: Path) -> dict[str, bytes]:
     pixels = data.test.pixels[positions].tobytes()
     files["digits.js"] = script("digits", pixels)
     digits = {"labels": data.test.classes[positions].tolist(), "positions": positions.tolist()}
-    manifest = {
-        "models": entries,
-        "missing": missing,
-        "digits": described(pixels) | digits | lists,
-        "sample": data.is_sample,
-    }
+    manifest = {"models": entries, "digits": described(pixels) | digits | lists}
     files["manifest.js"] = manifest_script(manifest)
+    files["warning.md"] = warning(entries, missing, data.is_sample).encode()
     files["cost.md"] = cost_table(entries, len(data.test)).encode()
     return files | measured(networks, data)
 

@@ -111,7 +111,7 @@
     ink.lineWidth = Number(element("pen").value);
     ink.beginPath();
     ink.moveTo(fromX, fromY);
-    ink.lineTo(toX, toY);
+    ink.lineTo(toX + 0.01, toY); // a line of no length would leave no dot
     ink.stroke();
   }
 
@@ -515,18 +515,6 @@
     for (const { title } of state.manifest.models) head.append(cell("th", title, { scope: "col" }));
   }
 
-  /** What a reader must know of this copy of the page. */
-  function warn() {
-    const { models, missing, sample } = state.manifest;
-    const few = models.filter((model) => model.steps < model.defaultSteps);
-    const lines = [];
-    if (sample) lines.push("The networks of this copy learned from a sample of MNIST.");
-    if (few.length) lines.push(`Trained for few steps, and so poor readers: ${few.map((m) => `${m.title} (${m.steps})`).join(", ")}.`);
-    if (missing.length) lines.push(`This copy has no weights of: ${missing.map((m) => m.title).join(", ")}.`);
-    element("warning").textContent = lines.join(" ");
-    element("warning").hidden = lines.length === 0;
-  }
-
   function listen() {
     element("clear").addEventListener("click", () => {
       beginStroke();
@@ -558,7 +546,6 @@
     }
     fillChoices();
     buildTable();
-    warn();
     listen();
     showPen();
     drawExample("7");
