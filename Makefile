@@ -75,7 +75,8 @@ $(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED)
 # ---- networks for the browser ----
 
 # The page "Draw a digit" runs what the chapters trained.
-$(BUILD)/draw/manifest.js: $(COMPARED) pipeline/browser_models.py
+PACKING := $(addprefix pipeline/,browser_models.py robustness.py preparation.py)
+$(BUILD)/draw/manifest.js: $(COMPARED) $(PACKING)
 	@echo "Packing the networks for the browser"
 	@$(RUN) pipeline.browser_models $(BUILD)
 

@@ -217,14 +217,14 @@ def packed_model(model: Model, record: Record, weights: list[np.ndarray], data: 
 
 def cost_table(models: Sequence[dict], test_size: int) -> str:
     """A Markdown table of what packing the weights costs."""
-    head = ["network", "steps", "packed (kB)", "test accuracy", "packed", "other answers"]
+    head = ["network", "steps", "packed (kB)", "accuracy (%)", "packed (%)", "other answers"]
     rows = [
         [
             f"{{doc}}`{m['title']} <{m['chapter']}>`",
             f"{m['steps']:,}",
             f"{m['bytes'] / 1000:,.0f}",
-            f"{m['accuracy']:.2f} %",
-            f"{m['packedAccuracy']:.2f} %",
+            f"{m['accuracy']:.2f}",
+            f"{m['packedAccuracy']:.2f}",
             f"{m['otherAnswers']} of {test_size:,}",
             f"{m['largestChange']:.3f}",
         ]

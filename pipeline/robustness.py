@@ -77,6 +77,7 @@ def nudges_figure(scores: Mapping[str, Mapping[str, list[float]]], data: Mnist) 
         for index, (name, percents) in enumerate(scores[kind].items()):
             ax.plot(amounts, percents, marker="o", markersize=3, label=name, **line_style(index))
         ax.set(xlabel=title, ylim=(0, 101))
+        ax.xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("digits read (%)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     label_sample(figure, data)

@@ -435,6 +435,14 @@ def test_draws_with_a_finger(browser, site):
         wait_until(tab, "Math.max(...drawADigit.state.pixels) > 0.9")
 
 
+def test_a_tap_on_a_layer_explains_that_number(tab: Page):
+    tab.locator("#draw-model").select_option("mlp")
+    hidden = tab.locator("#draw-layers canvas").first  # 32 × 32 units
+    box = hidden.bounding_box()
+    hidden.click(position={"x": box["width"] * 3.5 / 32, "y": box["height"] * 2.5 / 32})
+    expect(tab.locator("#draw-inspection")).to_contain_text("Unit 67:")
+
+
 def test_says_what_it_makes_of_no_digit(tab: Page):
     tab.locator('[data-example="a scribble"]').click()
     expect(tab.locator("#draw-echo")).to_contain_text("Deeper CNN (")

@@ -153,7 +153,7 @@
     // The maps that reach a unit behind convolutions are laid side by side.
     const lay = (values) => (input.shape[2] === 1 ? Array.from(values) : pictureOf(input, values));
     const width = input.shape[2] === 1 ? FIELD : grid(input).columns * grid(input).side;
-    showProduct(place, "what comes in", lay(input.values), lay(weights), width);
+    showProduct(place, "input", lay(input.values), lay(weights), width);
     const last = model.layers.at(-1).weights.values;
     const said = Array.from({ length: 10 }, (_, digit) => output.values[unit] * last[10 * unit + digit]);
     const order = [...said.keys()].sort((a, b) => said[b] - said[a]);

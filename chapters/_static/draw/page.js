@@ -318,6 +318,10 @@
     return input.values.map((x, i) => x * weights.values[10 * i + digit]);
   }
 
+  /** The pixel of a picture that lies so far from its edge. */
+  const placeIn = (offset, shownSize, size) =>
+    Math.min(size - 1, Math.max(0, Math.floor((offset * size) / shownSize)));
+
   function buildLayers() {
     const model = shown();
     const place = element("layers");
@@ -335,11 +339,13 @@
       figure.append(cell("figcaption", name), picture);
       place.append(figure);
       const at = { x: 0, y: 0 };
-      canvas.addEventListener("pointermove", (event) => {
-        at.x = Math.min(canvas.width - 1, Math.max(0, Math.floor((event.offsetX * canvas.width) / canvas.clientWidth)));
-        at.y = Math.min(canvas.height - 1, Math.max(0, Math.floor((event.offsetY * canvas.height) / canvas.clientHeight)));
-        inspect(index, at, "off");
-      });
+      for (const kind of ["pointerdown", "pointermove"]) {
+        canvas.addEventListener(kind, (event) => {
+          at.x = placeIn(event.offsetX, canvas.clientWidth, canvas.width);
+          at.y = placeIn(event.offsetY, canvas.clientHeight, canvas.height);
+          inspect(index, at, "off");
+        });
+      }
       canvas.addEventListener("focus", () => inspect(index, at, "polite"));
       canvas.addEventListener("keydown", (event) => {
         if (!(event.key in ARROWS)) return;
