@@ -72,9 +72,17 @@ $(EXECUTED) $(LONG_EXECUTED): $(BUILD)/executed/%.ipynb: $(BUILD)/fingerprints/%
 
 $(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED)
 
+# ---- networks for the browser ----
+
+# The page "Draw a digit" runs what the chapters trained.
+PACKING := $(addprefix pipeline/,browser_models.py robustness.py preparation.py)
+$(BUILD)/draw/manifest.js: $(COMPARED) $(PACKING)
+	@echo "Packing the networks for the browser"
+	@$(RUN) pipeline.browser_models $(BUILD)
+
 # ---- site ----
 
-$(BUILD)/html/index.html: $(EXECUTED) $(CHAPTERS:%=chapters/%.ipynb) $(PAGES) _config.yml _toc.yml
+$(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/draw/manifest.js $(CHAPTERS:%=chapters/%.ipynb) $(PAGES) _config.yml _toc.yml
 	@echo "Rendering the site"
 	@$(RUN) pipeline.render_site $(BUILD)
 

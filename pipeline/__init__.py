@@ -1,1 +1,1 @@
-"""The steps that the Makefile puts in order: fetch, fingerprint, run, render, report."""
+"""The steps that the Makefile puts in order: fetch, fingerprint, run, pack, render, report."""

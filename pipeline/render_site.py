@@ -71,6 +71,8 @@ def assemble(build: Path) -> None:
     wanted[CHAPTERS / "what-ran.md"] = status_page(build, ran).encode()
     for name, content in front_page_files(build / "records").items():
         wanted[CHAPTERS / name] = content
+    for path in sorted((build / "draw").glob("*")):  # what pipeline.browser_models packed
+        wanted[CHAPTERS / "_static" / "draw" / path.name] = path.read_bytes()
     for path in [CHAPTERS / "references.bib", *CHAPTERS.glob("_static/**/*")]:
         if path.is_file():
             wanted[path] = path.read_bytes()

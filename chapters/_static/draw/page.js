@@ -1,0 +1,568 @@
+// The page "Draw a digit": what the reader does, and what is shown of it.
+"use strict";
+
+(() => {
+  const { FIELD, prepare, nudge, scatter, randomNumbers, checked, network, run } = drawADigit;
+  const { cell, explain, grid, paint, pictureOf } = drawADigit;
+  const SIZE = 280; // pixels of the board, both ways
+  const KEY_STEP = 10; // pixels of the board that an arrow key moves the pen by
+  const folder = new URL(".", document.currentScript.src).href;
+  const element = (id) => document.getElementById(`draw-${id}`);
+
+  // Lines of points from 0 to 100, drawn one after the other.
+  const EXAMPLES = {
+    0: [[50, 15, 28, 30, 24, 55, 34, 80, 52, 86, 70, 74, 76, 48, 68, 24, 50, 15]],
+    1: [[40, 28, 54, 15, 52, 86]],
+    2: [[28, 32, 38, 18, 58, 17, 68, 32, 60, 50, 28, 84, 74, 83]],
+    3: [[30, 20, 60, 18, 68, 32, 48, 48, 68, 60, 66, 78, 48, 86, 28, 78]],
+    4: [[36, 16, 28, 54, 74, 52], [64, 18, 60, 88]],
+    5: [[70, 16, 36, 18, 32, 46, 58, 46, 68, 62, 60, 80, 30, 84]],
+    6: [[62, 14, 38, 38, 30, 66, 42, 84, 62, 80, 66, 62, 50, 54, 32, 66]],
+    7: [[26, 20, 72, 18, 58, 48, 46, 86]],
+    8: [[66, 26, 48, 15, 34, 28, 62, 58, 60, 80, 44, 86, 32, 74, 38, 58, 66, 26]],
+    9: [[66, 32, 52, 17, 34, 26, 36, 44, 54, 46, 66, 32, 62, 60, 54, 86]],
+    "the letter A": [[26, 86, 50, 14, 74, 86], [35, 60, 65, 60]],
+    "the letter X": [[26, 16, 74, 86], [74, 16, 26, 86]],
+    "a scribble": [[20, 60, 34, 20, 40, 76, 52, 24, 58, 80, 70, 30, 76, 70, 30, 44, 80, 52]],
+    nothing: [],
+  };
+  const UNDO = 20; // strokes that can be taken back
+
+  const state = {
+    manifest: null,
+    networks: new Map(), // name -> network, as they arrive
+    digit: null, // a test image that is shown as it is, or null: what is on the board
+    placed: false, // whether the page put there what is on the board, and not the reader
+    earlier: [], // the board before each stroke
+    pixels: new Float32Array(FIELD * FIELD),
+    answers: new Map(), // name -> what `run` returned
+    pen: { x: 140, y: 140, down: false },
+    inspected: null, // { layer, at }: a place in the picture of a layer
+  };
+
+  // ---- loading ----
+
+  const arrivals = new Map(); // name -> what takes the text that the script brings
+
+  /** Load a script of the folder; it hands its bytes to `receive`. */
+  function fetchBytes(name, expected, title) {
+    return new Promise((resolve, reject) => {
+      arrivals.set(name, (base64) => {
+        try {
+          resolve(checked(base64, expected, title));
+        } catch (error) {
+          reject(error);
+        }
+      });
+      const script = document.createElement("script");
+      script.src = `${folder}${name}.js?${expected.crc}`; // never an old copy
+      script.addEventListener("load", () => reject(new Error(`${title} arrived damaged and is not used.`)));
+      script.addEventListener("error", () => reject(new Error(`${title} could not be loaded.`)));
+      document.head.append(script);
+    });
+  }
+
+  drawADigit.receive = (name, base64) => arrivals.get(name)?.(base64);
+  drawADigit.receiveManifest = (manifest) => {
+    state.manifest = manifest;
+  };
+
+  function complain(message) {
+    const line = document.createElement("p");
+    line.textContent = `${message} What did arrive works. Reload the page, or make the book again.`;
+    element("trouble").append(line);
+  }
+
+  async function loadNetworks() {
+    for (const entry of state.manifest.models) {
+      try {
+        state.networks.set(entry.name, network(entry, await fetchBytes(entry.name, entry, entry.title)));
+        update();
+      } catch (error) {
+        complain(error.message);
+      }
+    }
+    element("loading").textContent = `Loaded: ${state.networks.size} of ${state.manifest.models.length} networks.`;
+    drawADigit.loaded = true;
+  }
+
+  let digitBytes = null; // a promise of the test images, once somebody wants one
+  async function testDigits() {
+    if (!state.manifest.digits) throw new Error("This copy of the page has no test images.");
+    digitBytes ??= fetchBytes("digits", state.manifest.digits, "The file of test digits");
+    return digitBytes;
+  }
+
+  const digitAt = (bytes, place) =>
+    Float32Array.from(bytes.subarray(784 * place, 784 * (place + 1)), (byte) => Math.fround(byte / 255));
+
+  // ---- the board ----
+
+  const board = element("board");
+  const ink = board.getContext("2d", { willReadFrequently: true });
+
+  function inkOfBoard() {
+    const { data } = ink.getImageData(0, 0, SIZE, SIZE);
+    return Float32Array.from({ length: SIZE * SIZE }, (_, i) => data[4 * i + 3] / 255);
+  }
+
+  function line(fromX, fromY, toX, toY) {
+    ink.lineCap = ink.lineJoin = "round";
+    ink.lineWidth = Number(element("pen").value);
+    ink.beginPath();
+    ink.moveTo(fromX, fromY);
+    ink.lineTo(toX + 0.01, toY); // a line of no length would leave no dot
+    ink.stroke();
+  }
+
+  /** Keep the board as it is, for `undo`. What the page had put there makes room. */
+  function beginStroke() {
+    const { digit, placed } = state;
+    const source = element("source").textContent;
+    state.earlier.push({ image: ink.getImageData(0, 0, SIZE, SIZE), digit, placed, source });
+    if (state.earlier.length > UNDO) state.earlier.shift();
+    if (placed) clearBoard();
+  }
+
+  function undo() {
+    const before = state.earlier.pop();
+    if (!before) return;
+    ink.putImageData(before.image, 0, 0);
+    state.digit = before.digit;
+    state.placed = before.placed;
+    element("source").textContent = before.source;
+    update();
+  }
+
+  function clearBoard() {
+    state.digit = null;
+    state.placed = false;
+    ink.clearRect(0, 0, SIZE, SIZE);
+    element("source").textContent = "Your drawing.";
+  }
+
+  function putOnBoard(values) {
+    const image = ink.createImageData(SIZE, SIZE);
+    values.forEach((x, i) => {
+      image.data[4 * i + 3] = Math.round(255 * x);
+    });
+    ink.putImageData(image, 0, 0);
+  }
+
+  function drawExample(name) {
+    beginStroke();
+    clearBoard();
+    for (const points of EXAMPLES[name]) {
+      for (let i = 2; i < points.length; i += 2) {
+        line(...points.slice(i - 2, i + 2).map((part) => (part * SIZE) / 100));
+      }
+    }
+    state.placed = true;
+    element("source").textContent = `An example: ${name}.`;
+    update();
+  }
+
+  function placeOf(event) {
+    const frame = board.getBoundingClientRect();
+    return [
+      ((event.clientX - frame.left - board.clientLeft) * SIZE) / board.clientWidth,
+      ((event.clientY - frame.top - board.clientTop) * SIZE) / board.clientHeight,
+    ];
+  }
+
+  let last = null; // where the pointer was, while it draws
+  board.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary) return; // a second finger
+    board.setPointerCapture(event.pointerId);
+    beginStroke();
+    last = placeOf(event);
+    line(...last, ...last);
+    update();
+  });
+  board.addEventListener("pointermove", (event) => {
+    if (!last || !event.isPrimary) return;
+    const here = placeOf(event);
+    line(...last, ...here);
+    last = here;
+    update();
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    board.addEventListener(end, () => {
+      last = null;
+    });
+  }
+
+  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const within = (place) => Math.min(SIZE, Math.max(0, place));
+
+  board.addEventListener("keydown", (event) => {
+    const { pen } = state;
+    if (event.key in ARROWS) {
+      const [right, down] = ARROWS[event.key];
+      const [x, y] = [within(pen.x + right * KEY_STEP), within(pen.y + down * KEY_STEP)];
+      if (pen.down) line(pen.x, pen.y, x, y);
+      Object.assign(pen, { x, y });
+      say(`column ${x / KEY_STEP}, row ${y / KEY_STEP}${pen.down ? ", drawing" : ""}`);
+    } else if (event.key === " " || event.key === "Enter") {
+      pen.down = !pen.down;
+      if (pen.down) {
+        beginStroke();
+        line(pen.x, pen.y, pen.x, pen.y);
+      }
+      say(pen.down ? "Pen down." : "Pen up.");
+    } else if (event.key === "Delete" || event.key === "Backspace") {
+      beginStroke();
+      clearBoard();
+      say("Cleared.");
+    } else if (event.key === "z" && (event.ctrlKey || event.metaKey)) {
+      undo();
+      say("Undone.");
+    } else return;
+    event.preventDefault(); // the page must not scroll
+    showPen();
+    update();
+  });
+
+  function showPen() {
+    const mark = element("pen-mark");
+    mark.style.left = `${(100 * state.pen.x) / SIZE}%`;
+    mark.style.top = `${(100 * state.pen.y) / SIZE}%`;
+    mark.classList.toggle("down", state.pen.down);
+  }
+
+  const say = (text) => {
+    element("pen-said").textContent = text;
+  };
+
+  // ---- settings ----
+
+  const steps = () => ({
+    scale: element("scale").checked,
+    smooth: element("smooth").checked,
+    invert: element("invert").checked,
+    centre: element("centre").value,
+  });
+
+  const NUDGES = ["right", "down", "turn", "stroke"];
+  const nudges = () =>
+    Object.fromEntries(NUDGES.map((kind) => [kind, Number(element(kind).value)]));
+
+  const isNudged = () => Object.values(nudges()).some((amount) => amount !== 0);
+
+  // ---- answers ----
+
+  const signed = (amount) => `${amount > 0 ? "+" : ""}${amount}`.replace("-", "−");
+  const percent = (p) => `${(100 * p).toFixed(p > 0.9995 || p < 0.0005 ? 0 : 1)} %`;
+
+  function buildTable() {
+    const table = element("answers");
+    const head = table.createTHead().insertRow();
+    head.append(cell("th", "digit", { scope: "col" }));
+    for (const { title } of state.manifest.models) head.append(cell("th", title, { scope: "col" }));
+    const body = table.createTBody();
+    for (let digit = 0; digit < 10; digit++) {
+      const row = body.insertRow();
+      row.append(cell("th", String(digit), { scope: "row" }));
+      for (const { name } of state.manifest.models) {
+        const data = row.insertCell();
+        data.dataset.model = name;
+        data.textContent = "…";
+      }
+    }
+  }
+
+  function showAnswers() {
+    for (const data of element("answers").querySelectorAll("td")) {
+      const answer = state.answers.get(data.dataset.model);
+      if (!answer) continue;
+      const digit = data.parentElement.sectionRowIndex;
+      data.style.setProperty("--share", answer.probabilities[digit]);
+      data.textContent = percent(answer.probabilities[digit]);
+      data.classList.toggle("chosen", digit === answer.answer);
+    }
+  }
+
+  let saying = 0;
+  /** Tell the answers in a sentence, once the pen has rested. */
+  function announce() {
+    clearTimeout(saying);
+    saying = setTimeout(() => {
+      const readers = new Map(); // digit -> who reads it
+      for (const [name, { answer, probabilities }] of state.answers) {
+        const who = `${state.networks.get(name).title} (${percent(probabilities[answer])})`;
+        readers.set(answer, [...(readers.get(answer) ?? []), who]);
+      }
+      const parts = [...readers].map(([digit, who]) => `${digit}: ${who.join(", ")}`);
+      const agreed = readers.size === 1 ? "All read " : "They disagree. ";
+      const sentence = parts.length ? `${agreed}${parts.join("; ")}.` : "";
+      for (const id of ["said", "echo"]) element(id).textContent = sentence;
+    }, 500);
+  }
+
+  // ---- the layers at work ----
+
+  const shown = () => state.networks.get(element("model").value);
+
+  const layerName = (model, index) => {
+    const { op, relu } = model.layers[index];
+    const [rows, , maps] = state.answers.get(model.name).outputs[index + 1].shape;
+    if (op === "conv") return `Layer ${index + 1}: ${maps} feature maps of ${rows} × ${rows}`;
+    if (op === "pool") return `Layer ${index + 1}: the same, pooled to ${rows} × ${rows}`;
+    return relu ? `Layer ${index + 1}: ${rows} hidden units` : `Layer ${index + 1}: votes`;
+  };
+
+  /** What each number that reaches the last layer adds to a class. */
+  function votes(model, digit) {
+    const { weights } = model.layers.at(-1);
+    const input = state.answers.get(model.name).outputs.at(-2);
+    return input.values.map((x, i) => x * weights.values[10 * i + digit]);
+  }
+
+  /** The pixel of a picture that lies so far from its edge. */
+  const placeIn = (offset, shownSize, size) =>
+    Math.min(size - 1, Math.max(0, Math.floor((offset * size) / shownSize)));
+
+  function buildLayers() {
+    const model = shown();
+    const place = element("layers");
+    state.inspected = null;
+    place.replaceChildren();
+    element("inspection").textContent = "";
+    if (!model) return;
+    model.layers.forEach((_, index) => {
+      const figure = document.createElement("figure");
+      const picture = cell("div", "", { class: `draw-picture ${model.layers[index].op}` });
+      const canvas = cell("canvas", "", { tabindex: "0", role: "application" });
+      const name = layerName(model, index);
+      canvas.setAttribute("aria-label", `${name}. Arrow keys choose a number; how it was made is told beside it.`);
+      picture.append(canvas, cell("span", "", { class: "draw-chosen", "aria-hidden": "true" }));
+      figure.append(cell("figcaption", name), picture);
+      place.append(figure);
+      const at = { x: 0, y: 0 };
+      for (const kind of ["pointerdown", "pointermove"]) {
+        canvas.addEventListener(kind, (event) => {
+          at.x = placeIn(event.offsetX, canvas.clientWidth, canvas.width);
+          at.y = placeIn(event.offsetY, canvas.clientHeight, canvas.height);
+          inspect(index, at, "off");
+        });
+      }
+      canvas.addEventListener("focus", () => inspect(index, at, "polite"));
+      canvas.addEventListener("keydown", (event) => {
+        if (!(event.key in ARROWS)) return;
+        event.preventDefault();
+        const [right, down] = ARROWS[event.key];
+        at.x = (at.x + right + canvas.width) % canvas.width;
+        at.y = (at.y + down + canvas.height) % canvas.height;
+        inspect(index, at, "polite");
+      });
+    });
+    showLayers();
+  }
+
+  function inspect(layer, at, live) {
+    element("inspection").setAttribute("aria-live", live);
+    state.inspected = { layer, at: { ...at } };
+    showInspection();
+  }
+
+  const votesFor = () => {
+    const { value } = element("class");
+    return value === "answer" ? state.answers.get(shown().name).answer : Number(value);
+  };
+
+  function showLayers() {
+    const model = shown();
+    const answer = model && state.answers.get(model.name);
+    if (!answer) return;
+    const canvases = element("layers").querySelectorAll("canvas");
+    model.layers.forEach((layer, index) => {
+      const canvas = canvases[index];
+      if (layer.op === "dense" && !layer.relu) {
+        const input = answer.outputs[index];
+        const cast = votes(model, votesFor());
+        const width = input.shape.length === 3 ? FIELD : grid(input).columns;
+        paint(canvas, Array.from(cast), width, { signed: true });
+        canvas.closest("figure").firstChild.textContent =
+          `Layer ${index + 1}: votes for (red) and against (blue) a ${votesFor()}`;
+      } else {
+        const output = answer.outputs[index + 1];
+        const { columns, rows, side } = grid(output);
+        paint(canvas, pictureOf(output), columns * side);
+        canvas.parentElement.style.setProperty("--rows", rows);
+      }
+    });
+    showInspection();
+  }
+
+  function showInspection() {
+    const model = shown();
+    const answer = model && state.answers.get(model.name);
+    if (!state.inspected || !answer) return;
+    const { layer, at } = state.inspected;
+    element("layers").querySelectorAll("canvas").forEach((canvas, index) => {
+      const mark = canvas.nextSibling;
+      mark.hidden = index !== layer;
+      Object.assign(mark.style, {
+        left: `${(100 * at.x) / canvas.width}%`,
+        top: `${(100 * at.y) / canvas.height}%`,
+        width: `${100 / canvas.width}%`,
+        height: `${100 / canvas.height}%`,
+      });
+    });
+    explain(element("inspection"), model, answer, layer, at, votesFor());
+  }
+
+  // ---- all of it, after a change ----
+
+  let due = 0;
+  /** Compute and show everything, at most once a frame. */
+  function update() {
+    due ||= requestAnimationFrame(() => {
+      due = 0;
+      const prepared = state.digit ?? prepare(inkOfBoard(), SIZE, steps());
+      state.pixels = isNudged() ? nudge(prepared, nudges()) : prepared;
+      paint(element("after"), Array.from(state.pixels), FIELD, { scale: 1 });
+      for (const [kind, amount] of Object.entries(nudges())) element(kind).nextElementSibling.textContent = signed(amount);
+      for (const [name, model] of state.networks) state.answers.set(name, run(model, state.pixels));
+      showAnswers();
+      announce();
+      const canvases = element("layers").childElementCount;
+      if (shown() && canvases !== shown().layers.length) buildLayers();
+      else showLayers();
+    });
+  }
+
+  // ---- real digits ----
+
+  /** Show a test image as MNIST has it, or scattered on the board as a drawing. */
+  async function showDigit(which, scattered) {
+    try {
+      const bytes = await testDigits();
+      const { random, wrong, labels, positions } = state.manifest.digits;
+      const places = which === "random" ? random : wrong[which];
+      if (!places.length) {
+        element("source").textContent = "There is no such test image: none is misread so.";
+        return;
+      }
+      const place = places[Math.floor(Math.random() * places.length)];
+      const pixels = digitAt(bytes, place);
+      beginStroke();
+      clearBoard();
+      if (scattered) putOnBoard(scatter(pixels, SIZE, Math.random));
+      else {
+        putOnBoard(Float32Array.from({ length: SIZE * SIZE }, (_, i) =>
+          pixels[Math.floor(i / SIZE / 10) * FIELD + Math.floor((i % SIZE) / 10)]));
+        state.digit = pixels;
+      }
+      state.placed = true;
+      element("source").textContent =
+        `Test image ${positions[place]}, a ${labels[place]}` +
+        (scattered ? ", drawn somewhere on the board." : ". MNIST's makers have prepared it: the steps do not touch it, the nudges do.");
+      update();
+    } catch (error) {
+      complain(error.message);
+    }
+  }
+
+  // ---- a hundred digits ----
+
+  const pause = () => new Promise((resolve) => setTimeout(resolve));
+
+  /** How many of a hundred test digits each network reads, with the settings as they are. */
+  async function test(scattered) {
+    for (const button of [element("test-steps"), element("test-nudges")]) button.disabled = true;
+    try {
+      const bytes = await testDigits();
+      const { random: places, labels } = state.manifest.digits;
+      const [tested, settings, moves] = [places.slice(0, 100), steps(), nudges()];
+      const random = randomNumbers(1); // every row with the same scattering
+      const right = new Map([...state.networks.keys()].map((name) => [name, 0]));
+      for (const [count, place] of tested.entries()) {
+        let pixels = digitAt(bytes, place);
+        if (scattered) pixels = prepare(scatter(pixels, SIZE, random), SIZE, settings);
+        pixels = nudge(pixels, moves);
+        for (const [name, model] of state.networks) {
+          right.set(name, right.get(name) + (run(model, pixels).answer === labels[place]));
+        }
+        if (count % 5 === 4) {
+          element("progress").textContent = `${count + 1} of ${tested.length} digits`;
+          await pause();
+        }
+      }
+      const off = ["scale", "smooth", "invert"].filter((step) => !settings[step]).map((step) => `no ${step}`);
+      if (settings.centre !== "mass") off.push(settings.centre === "box" ? "centred by box" : "not centred");
+      const moved = Object.entries(moves).filter(([, amount]) => amount).map(([kind, amount]) => `${kind} ${signed(amount)}`);
+      const name = [scattered ? off.join(", ") || "all steps" : "as MNIST has them", ...moved].join("; ");
+      const row = element("scores").tBodies[0].insertRow();
+      row.append(cell("th", name, { scope: "row" }));
+      for (const model of state.manifest.models) {
+        const count = right.get(model.name);
+        row.insertCell().textContent = count === undefined ? "–" : `${Math.round((100 * count) / tested.length)} %`;
+      }
+      element("progress").textContent = `Done: ${name}.`;
+    } catch (error) {
+      complain(error.message);
+    } finally {
+      for (const button of [element("test-steps"), element("test-nudges")]) button.disabled = false;
+    }
+  }
+
+  // ---- the beginning ----
+
+  function fillChoices() {
+    for (const { name, title } of state.manifest.models) element("model").append(new Option(title, name));
+    const choices = [["random", "any"], ["all", "one that all misread"]];
+    for (const { name, title } of state.manifest.models) choices.push([name, `one that ${title} misreads`]);
+    for (const [value, text] of choices) element("which").append(new Option(text, value));
+    element("class").append(new Option("the answer", "answer"));
+    for (let digit = 0; digit < 10; digit++) element("class").append(new Option(String(digit), String(digit)));
+    const head = element("scores").createTHead().insertRow();
+    head.append(cell("th", "steps and nudges", { scope: "col" }));
+    for (const { title } of state.manifest.models) head.append(cell("th", title, { scope: "col" }));
+  }
+
+  function listen() {
+    element("clear").addEventListener("click", () => {
+      beginStroke();
+      clearBoard();
+      update();
+    });
+    element("undo").addEventListener("click", undo);
+    for (const button of document.querySelectorAll("[data-example]")) {
+      button.addEventListener("click", () => drawExample(button.dataset.example));
+    }
+    element("put-digit").addEventListener("click", () => showDigit(element("which").value, false));
+    element("scatter-digit").addEventListener("click", () => showDigit(element("which").value, true));
+    for (const id of ["scale", "smooth", "invert", "centre"]) element(id).addEventListener("change", update);
+    for (const kind of NUDGES) element(kind).addEventListener("input", update);
+    element("no-nudge").addEventListener("click", () => {
+      for (const kind of NUDGES) element(kind).value = 0;
+      update();
+    });
+    element("model").addEventListener("change", buildLayers);
+    element("class").addEventListener("change", showLayers);
+    element("test-steps").addEventListener("click", () => test(true));
+    element("test-nudges").addEventListener("click", () => test(false));
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    if (!state.manifest) {
+      complain("The list of networks could not be loaded.");
+      return;
+    }
+    fillChoices();
+    buildTable();
+    listen();
+    showPen();
+    drawExample("7");
+    state.earlier.length = 0;
+    // The networks are large: they come when the reader does.
+    const near = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      near.disconnect();
+      loadNetworks();
+    }, { rootMargin: "400px" });
+    near.observe(board);
+  });
+  Object.assign(drawADigit, { state, fetchBytes, loadNetworks });
+})();

@@ -1,0 +1,92 @@
+"""What a run learned, kept beside its record for the page that runs in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mnist_helpers.files import write_whole
+from mnist_helpers.records import DAMAGED_ARCHIVE, RecordError
+
+SUFFIX = ".weights.npz"
+
+
+def save_weights(record: Path | None, weights: Sequence[np.ndarray]) -> Path | None:
+    """Write the weights and biases of a run beside its record.
+
+    Parameters
+    ----------
+    record : pathlib.Path or None
+        What `save_record` returned. With None nothing is written: reading and
+        playing leaves no file.
+    weights : sequence of numpy.ndarray or tensorflow.Variable
+        In the order of the layers, the weights of each before its biases:
+        (784, 1024), (1024,), (1024, 10), (10,) for the MLP.
+
+    Returns
+    -------
+    pathlib.Path or None
+        The file, of the record's name and ending in ``.weights.npz``. It holds
+        float32 and is written whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If an array does not end in the size of its biases, or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kept = save_weights(Path(folder) / "run.json", [np.eye(3), np.zeros(3)])
+    ...     kept.name, [array.shape for array in load_weights(kept)]
+    ('run.weights.npz', [(3, 3), (3,)])
+    >>> save_weights(None, [np.eye(3), np.zeros(3)]) is None
+    True
+    """
+    arrays = [np.asarray(array, np.float32) for array in weights]
+    shapes = [array.shape for array in arrays]
+    in_pairs = len(arrays) > 0 and len(arrays) % 2 == 0
+    if not in_pairs or any(
+        len(w) < 2 or b != w[-1:] for w, b in zip(shapes[::2], shapes[1::2], strict=True)
+    ):
+        raise ValueError(
+            f"weights have the shapes {shapes}; expected those of a layer's weights and then of "
+            "its biases, such as (784, 10), (10,), layer after layer."
+        )
+    for position, array in enumerate(arrays):
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"weights[{position}] holds NaN or infinity; a run that ended so has learned "
+                "nothing that can be kept."
+            )
+    if record is None:
+        return None
+    path = record.with_suffix(SUFFIX)
+    write_whole(path, lambda stream: np.savez(stream, *arrays))
+    return path
+
+
+def load_weights(path: Path) -> list[np.ndarray]:
+    """Read what `save_weights` wrote.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        float32, in the order of the layers.
+
+    Raises
+    ------
+    RecordError
+        If the file is damaged or not there; it is named.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return [arrays[f"arr_{position}"] for position in range(len(arrays.files))]
+    except (*DAMAGED_ARCHIVE, OSError, ValueError, KeyError) as error:
+        raise RecordError(
+            f"The weights {path} cannot be read ({error}). Remove the file and run `make book` "
+            "again."
+        ) from error
