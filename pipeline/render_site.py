@@ -19,6 +19,7 @@ import nbformat
 import yaml
 
 from mnist_helpers.files import write_whole
+from pipeline.fashion_page import fashion_page_files
 from pipeline.finish_pages import publish
 from pipeline.front_page import front_page_files
 from pipeline.notebooks import (
@@ -69,7 +70,7 @@ def assemble(build: Path) -> None:
         wanted[ROOT / f"{page}.ipynb"] = nbformat.writes(notebook).encode()
     # What pages include of the run.
     wanted[CHAPTERS / "what-ran.md"] = status_page(build, ran).encode()
-    for name, content in front_page_files(build / "records").items():
+    for name, content in (front_page_files(build / "records") | fashion_page_files()).items():
         wanted[CHAPTERS / name] = content
     for path in sorted((build / "draw").glob("*")):  # what pipeline.browser_models packed
         wanted[CHAPTERS / "_static" / "draw" / path.name] = path.read_bytes()
