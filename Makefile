@@ -4,6 +4,7 @@
 #   make -j2 book      the same, two chapters at a time
 #   make book LONG=1   and the 20,001 steps of chapter 6
 #   make test          every test, with few steps
+#   make test-faults   the faults that take minutes to provoke
 #   make bench         time the training beside Keras and PyTorch
 #   make lab           JupyterLab in the book's environment
 #   make format        bring code and notebooks into the form that git keeps
@@ -32,13 +33,17 @@ COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(
 TESTS_OF_THE_BOOK := tests/test_site.py tests/test_papermill.py
 PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
 
-.PHONY: book site test test-code test-book bench lab format lock clean data fingerprints always
+.PHONY: book site whole-book whole-site test test-code test-book test-faults bench lab format lock clean data fingerprints always
 .DELETE_ON_ERROR:
 
-book: site
+# Two at once would write the same files.
+book site:
+	@$(PYTHON) pipeline/alone.py $(MAKE) --no-print-directory whole-$@
+
+whole-book: whole-site
 	@$(RUN) pipeline.report $(BUILD)
 
-site: $(BUILD)/html/index.html
+whole-site: $(BUILD)/html/index.html
 
 # ---- environment ----
 
@@ -87,7 +92,10 @@ test: $(READY)
 	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line test-code test-book
 
 test-code: $(READY)
-	$(RUN) pytest tests $(TESTS_OF_THE_BOOK:%=--ignore=%)
+	$(RUN) pytest -m "not long" tests $(TESTS_OF_THE_BOOK:%=--ignore=%)
+
+test-faults: $(READY)
+	$(RUN) pytest -m long tests/test_faults.py
 
 # The site has the full data; nbval runs the chapters on the sample, which is quicker and tests that way, too.
 WITHOUT_MNIST := MNIST_CACHE_DIR=$(abspath _build/test/no-data) MNIST_MIRRORS=http://127.0.0.1:9/ \

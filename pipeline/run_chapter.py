@@ -9,6 +9,7 @@ chapter that fails lands in BUILD/failed instead, and the exit status is 1.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 import papermill
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -25,6 +27,7 @@ from mnist_helpers.parameters import unknown
 from pipeline.kept_records import replace_records
 from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
 
+COMPARISON = "07-comparison"  # reads the records of the other chapters
 CELL_TIMEOUT = 3600  # seconds: a cell that takes longer hangs
 # Code and outputs travel over local sockets, which other users of a machine
 # could read; without this the kernel warns of it on every start.
@@ -37,9 +40,15 @@ def threads_for_one_job() -> int:
     return max(1, (os.cpu_count() or 1) // int(jobs[1] if jobs else 1))
 
 
+def chapter_parameters(chapter: str) -> dict[str, object]:
+    """The parameters of a chapter, by name, with their defaults."""
+    known = papermill.inspect_notebook(CHAPTERS / f"{chapter}.ipynb")
+    return {name: ast.literal_eval(each["default"]) for name, each in known.items()}
+
+
 def check_names(chapter: str, parameters: dict[str, object]) -> None:
     """Refuse a parameter that the chapter does not have; papermill would only warn."""
-    known = papermill.inspect_notebook(CHAPTERS / f"{chapter}.ipynb")
+    known = chapter_parameters(chapter)
     for name in parameters:
         if name not in known:
             raise ChapterError(unknown(name, list(known)))
@@ -55,46 +64,77 @@ def run(name: str, build: Path) -> None:
     for folder in (executed.parent, build / "records"):
         folder.mkdir(parents=True, exist_ok=True)
 
-    # In the pages the progress of training is of no use; here papermill shows
-    # its own. (It was imported before, and tqdm reads this variable on import.)
-    os.environ["TQDM_DISABLE"] = "1"
     os.environ.setdefault("OMP_NUM_THREADS", str(threads_for_one_job()))
 
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=build) as scratch:
         output, records = Path(scratch) / "run.ipynb", Path(scratch) / "records"
-        reads_records = chapter == "07-comparison"
-        record_dir = build / "records" if reads_records else records
-        known = papermill.inspect_notebook(CHAPTERS / f"{chapter}.ipynb")
+        record_dir = build / "records" if chapter == COMPARISON else records
         check_names(chapter, parameters)
-        if "record_dir" in known:
-            parameters = parameters | {"record_dir": str(record_dir.resolve())}
         try:
-            papermill.execute_notebook(
-                CHAPTERS / f"{chapter}.ipynb",
-                output,
-                parameters=parameters,
-                cwd=CHAPTERS,
-                progress_bar={"desc": name},
-                execution_timeout=CELL_TIMEOUT,
-                start_timeout=300,
-                config=ENCRYPTED,
-            )
-        except PapermillExecutionError as error:
+            execute(chapter, parameters, output, record_dir, {"desc": name}, cwd=CHAPTERS)
+        except ChapterError as error:
             keep_for_inspection(output, failed)
-            raise ChapterError(
-                f"cell {error.exec_count} raised "
-                f"{without_colours(f'{error.ename}: {error.evalue}')}\n"
-                f"  The notebook with the traceback is {failed}"
-            ) from None
+            raise ChapterError(f"{error}\n  The notebook as far as it ran is {failed}") from None
         except BaseException:
             keep_for_inspection(output, failed)
             raise
-        found = faults(read(output))
-        if found:
-            keep_for_inspection(output, failed)
-            raise ChapterError("; ".join(found) + f"\n  See {failed}")
         replace_records(name, records, build / "records")
         output.replace(executed)
+
+
+def execute(
+    chapter: str,
+    parameters: dict[str, object],
+    output: Path,
+    record_dir: Path,
+    progress_bar: dict[str, str] | bool = False,
+    cwd: Path | None = None,
+) -> None:
+    """Run a chapter into the notebook ``output``, which is kept as far as it got.
+
+    The kernel inherits this process's environment, with it OMP_NUM_THREADS. Give
+    ``cwd`` only where no other thread of the process runs a chapter.
+
+    Raises
+    ------
+    ChapterError
+        If a cell raised, ended its kernel or took too long, or the outputs must
+        not be published.
+    """
+    # In the pages the progress of training is of no use; here papermill shows
+    # its own. (It was imported before, and tqdm reads this variable on import.)
+    os.environ["TQDM_DISABLE"] = "1"
+    if "record_dir" in chapter_parameters(chapter):
+        parameters = parameters | {"record_dir": str(record_dir.resolve())}
+    try:
+        papermill.execute_notebook(
+            CHAPTERS / f"{chapter}.ipynb",
+            output.resolve(),
+            parameters=parameters,
+            cwd=cwd,
+            progress_bar=progress_bar,
+            execution_timeout=CELL_TIMEOUT,
+            start_timeout=300,
+            config=ENCRYPTED,
+        )
+    except PapermillExecutionError as error:
+        said = without_colours(f"{error.ename}: {error.evalue}")
+        raise ChapterError(f"cell {error.exec_count} raised {said}") from None
+    except DeadKernelError:
+        died = f"cell {cells_begun(output)} ended its kernel; was the memory used up?"
+        raise ChapterError(died) from None
+    except CellTimeoutError:
+        late = f"cell {cells_begun(output)} took more than {CELL_TIMEOUT:,} seconds"
+        raise ChapterError(late) from None
+    found = faults(read(output))
+    if found:
+        raise ChapterError("; ".join(found))
+
+
+def cells_begun(output: Path) -> int:
+    """How many code cells began to run: the number of the last, as Jupyter counts."""
+    code = [cell for cell in read(output).cells if cell.cell_type == "code"]
+    return sum(cell.metadata.papermill["start_time"] is not None for cell in code)
 
 
 def keep_for_inspection(output: Path, failed: Path) -> None:
