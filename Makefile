@@ -5,6 +5,7 @@
 #   make book LONG=1   and the 20,001 steps of chapter 6
 #   make pdf           and from it one file for paper, _build/book.pdf
 #   make test          every test, with few steps
+#   make test-faults   the faults that take minutes to provoke
 #   make bench         time the training beside Keras and PyTorch
 #   make lab           JupyterLab in the book's environment
 #   make format        bring code and notebooks into the form that git keeps
@@ -32,13 +33,18 @@ LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
 PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
 
-.PHONY: book site pdf test test-code test-notebooks test-site bench lab format lock clean data fingerprints always
+.PHONY: book site whole-book whole-site pdf test test-code test-notebooks test-site test-faults bench lab format lock clean \
+    data fingerprints always
 .DELETE_ON_ERROR:
 
-book: site
+# Two at once would write the same files.
+book site:
+	@$(PYTHON) pipeline/alone.py $(MAKE) --no-print-directory whole-$@
+
+whole-book: whole-site
 	@$(RUN) pipeline.report $(BUILD)
 
-site: $(BUILD)/html/index.html
+whole-site: $(BUILD)/html/index.html
 
 # ---- environment ----
 
@@ -102,7 +108,7 @@ test: $(READY)
 	    test-code test-notebooks test-site
 
 test-code: $(EXECUTED)
-	$(RUN) pytest tests --ignore=tests/test_site.py
+	$(RUN) pytest -m "not long" tests --ignore=tests/test_site.py
 
 # The site has the full data; nbval runs the chapters on the sample, which is quicker and tests that way, too.
 WITHOUT_MNIST := MNIST_CACHE_DIR=$(abspath $(BUILD)/no-data) MNIST_MIRRORS=http://127.0.0.1:9/ \
@@ -112,8 +118,11 @@ test-notebooks: $(EXECUTED)
 	$(RUN) pipeline.few_steps $(PARAMETERS) $(BUILD)/notebooks
 	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(WITHOUT_MNIST) $(RUN) pytest --nbval-lax $(BUILD)/notebooks
 
-test-site: site
+test-site: whole-site
 	$(RUN) pytest tests/test_site.py
+
+test-faults: $(READY)
+	$(RUN) pytest -m long tests/test_faults.py
 
 # PyTorch is large and of use here alone: it has an environment of its own.
 PEERS := .venv-bench

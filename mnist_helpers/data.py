@@ -203,6 +203,11 @@ def one_hot(classes: np.ndarray, num_labels: int = NUM_LABELS) -> np.ndarray:
     numpy.ndarray
         float32, shape (N, ``num_labels``): 1.0 at the class, 0.0 elsewhere.
 
+    Raises
+    ------
+    IndexError
+        If a class is ``num_labels`` or more, or not an integer.
+
     Examples
     --------
     >>> one_hot(np.array([2, 0]), num_labels=3)

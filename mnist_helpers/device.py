@@ -79,6 +79,11 @@ def set_seed(seed: int) -> None:
     give the same bits each time. On the same machine with the same number of
     threads, the same seed then gives the same weights.
 
+    Raises
+    ------
+    ValueError
+        If the seed is not from 0 to 2**32 - 1.
+
     Examples
     --------
     >>> set_seed(0)

@@ -99,13 +99,17 @@ def kept_runs(model: str, num_steps: int) -> list[dict]:
     >>> [run["seed"] for run in kept_runs("deeper_cnn", 20_001)]
     [0, 1, 2, 3, 4]
     """
-    paths = list(KEPT_RUNS.glob(f"{model}--{num_steps}-steps--seed-*.json"))
-    if not paths:
-        known = sorted({path.name.split("--seed")[0] for path in KEPT_RUNS.iterdir()})
+    kept: dict[str, list[Path]] = {}
+    for path in KEPT_RUNS.glob("*.json"):
+        kept.setdefault(path.name.split("--seed")[0], []).append(path)
+    recipe = f"{model}--{num_steps}-steps"
+    if recipe not in kept:
         raise ValueError(
-            f"No run of {model!r} with {num_steps} steps is kept; there is {', '.join(known)}."
+            f"No run of {model!r} with {num_steps} steps is kept; "
+            f"there is {', '.join(sorted(kept))}."
         )
-    return sorted((json.loads(path.read_text()) for path in paths), key=lambda run: run["seed"])
+    runs = [json.loads(path.read_text()) for path in kept[recipe]]
+    return sorted(runs, key=lambda run: run["seed"])
 
 
 def kept_experiment(name: str) -> dict:
@@ -132,11 +136,7 @@ def kept_experiment(name: str) -> dict:
     >>> kept_experiment("race")["command"]
     'python -m bench.going_further --only race'
     """
-    path = KEPT_EXPERIMENTS / f"{name}.json"
-    if not path.is_file():
-        known = sorted(other.name.removesuffix(".json") for other in KEPT_EXPERIMENTS.iterdir())
-        raise ValueError(f"No experiment {name!r} is kept; there is {', '.join(known)}.")
-    return json.loads(path.read_text())
+    return _kept(KEPT_EXPERIMENTS, "experiment", name)
 
 
 @dataclass(frozen=True)
@@ -239,11 +239,7 @@ def kept_sweep(name: str, data: Mnist, parameters: Mapping[str, object]) -> Kept
     ValueError
         If no such sweep is kept; those that are there are named.
     """
-    path = KEPT_SWEEPS / f"{name}.json"
-    if not path.exists():
-        known = ", ".join(sorted(path.stem for path in KEPT_SWEEPS.glob("*.json")))
-        raise ValueError(f"No sweep {name!r} is kept; there is {known or 'none'}.")
-    kept = json.loads(path.read_text())
+    kept = _kept(KEPT_SWEEPS, "sweep", name)
     same_work = (kept["data_sha256"], kept["split"]) == (data.sha256, data.split) and all(
         parameters.get(key, value) == value for key, value in kept["parameters"].items()
     )
@@ -253,6 +249,14 @@ def kept_sweep(name: str, data: Mnist, parameters: Mapping[str, object]) -> Kept
         accuracies = {part: run[f"{long}_accuracy"] for part, long in _PARTS.items()}
         runs.setdefault(run["model"], []).append(run | accuracies | {"right": right})
     return KeptSweep(runs, kept["command"])
+
+
+def _kept(folder: Path, kind: str, name: str) -> dict:
+    paths = {path.stem: path for path in folder.glob("*.json")}
+    if name not in paths:
+        known = ", ".join(sorted(paths)) or "none"
+        raise ValueError(f"No {kind} {name!r} is kept; there is {known}.")
+    return json.loads(paths[name].read_text())
 
 
 _PARTS = {"train": "train", "valid": "validation", "test": "test"}

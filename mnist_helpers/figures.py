@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
+from mnist_helpers.data import reformat
 from mnist_helpers.original import comparable
 
 if TYPE_CHECKING:
@@ -69,8 +70,18 @@ def show_digits(
     Returns
     -------
     matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If ``images`` are not what `reformat` takes, there is not a title for
+        each, or ``columns`` is below 1.
     """
-    images = np.asarray(images).reshape(len(images), 28, 28)
+    images = reformat(images)[..., 0]
+    if columns < 1:
+        raise ValueError(f"columns is {columns}; it may be 1 or more.")
+    if titles is not None and len(titles) != len(images):
+        raise ValueError(f"titles has {len(titles)} entries for {len(images)} images.")
     rows = -(-len(images) // columns)
     height = size * (1.0 if titles is None else 1.35)
     figure, axes = plt.subplots(
@@ -101,7 +112,17 @@ def plot_training(curves: Mapping[str, Curve], data: Mnist, smooth: int = 50) ->
     -------
     matplotlib.figure.Figure
         Left the minibatch loss, right the validation accuracy, by step.
+
+    Raises
+    ------
+    ValueError
+        If a run has no steps, or ``smooth`` is below 1.
     """
+    if smooth < 1:
+        raise ValueError(f"smooth is {smooth}; it may be 1 step or more.")
+    for name, curve in curves.items():
+        if len(curve.loss) == 0:
+            raise ValueError(f"{name} has no steps; there is nothing to draw.")
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.9))
     for index, (name, curve) in enumerate(curves.items()):
         line = line_style(index)
@@ -134,7 +155,18 @@ def plot_confusion(predictions: np.ndarray, classes: np.ndarray, data: Mnist) ->
     matplotlib.figure.Figure
         Rows are the true class. The diagonal, what is right, is left empty, so
         that the mistakes can be seen.
+
+    Raises
+    ------
+    ValueError
+        If the two are not as many, or ``predictions`` is not of classes.
     """
+    predictions, classes = np.asarray(predictions), np.asarray(classes)
+    if predictions.shape != classes.shape or not set(np.unique(predictions)) <= set(range(10)):
+        raise ValueError(
+            f"predictions has shape {predictions.shape} and dtype {predictions.dtype}; "
+            f"expected a class, 0 to 9, for each of {len(classes)} images."
+        )
     counts = np.zeros((10, 10), int)
     np.add.at(counts, (classes, predictions), 1)
     np.fill_diagonal(counts, 0)

@@ -82,8 +82,8 @@ def parse_idx(content: bytes, name: str) -> np.ndarray:
     Raises
     ------
     IdxError
-        If the magic number or type is wrong, or the file is shorter or longer
-        than its header says.
+        If the magic number or type is wrong, the file is shorter or longer than
+        its header says, or no array can have the shape that the header gives.
 
     Examples
     --------
@@ -111,4 +111,7 @@ def parse_idx(content: bytes, name: str) -> np.ndarray:
         raise IdxError(
             f"{name} is {fault}: its header announces {expected:,} bytes, it has {len(content):,}."
         )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    try:
+        return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    except ValueError as error:
+        raise IdxError(f"{name} has a shape of {rank} dimensions: {error}.") from error

@@ -30,6 +30,11 @@ def random_mask(shape: tf.Tensor | list[int], keep_prob: float) -> tf.Tensor:
     tf.Tensor
         bool, of that shape. The draws follow from `set_seed`.
 
+    Raises
+    ------
+    ValueError
+        If ``keep_prob`` is out of its range.
+
     Examples
     --------
     >>> random_mask([2, 3], keep_prob=1.0).numpy().all()
@@ -37,8 +42,8 @@ def random_mask(shape: tf.Tensor | list[int], keep_prob: float) -> tf.Tensor:
     """
     if not 0 < keep_prob <= 1:
         raise ValueError(f"keep_prob is {keep_prob}; it may be above 0 and up to 1.")
-    size = tf.reduce_prod(shape)
     int32 = tf.int32
+    size = tf.reduce_prod(tf.cast(shape, int32))
     words = tf.random.uniform([(size + 3) // 4], int32.min, int32.max, dtype=int32)
     bytes_ = tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:size]
     threshold = tf.cast(256 * keep_prob + tf.random.uniform([]), int32)  # rounds down

@@ -72,6 +72,11 @@ def accuracy_interval(percent: float, size: int, confidence: float = 0.95) -> tu
     tuple of float
         Lower and upper bound, in percent.
 
+    Raises
+    ------
+    ValueError
+        If one of the three is out of its range; it is named.
+
     References
     ----------
     Wilson (1927), "Probable inference, the law of succession, and statistical
@@ -85,8 +90,9 @@ def accuracy_interval(percent: float, size: int, confidence: float = 0.95) -> tu
     """
     if not 0 <= percent <= 100:
         raise ValueError(f"percent is {percent!r}; it may be 0 to 100.")
-    if size < 1:
+    if not 1 <= size < math.inf:
         raise ValueError(f"size is {size!r}; it may be 1 or more.")
+    _check_confidence(confidence)
     z = float(stats.norm.ppf((1 + confidence) / 2))
     share = percent / 100
     centre = (share + z**2 / (2 * size)) / (1 + z**2 / size)
@@ -107,6 +113,12 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, 
     tuple of float
         The mean, and what to add and subtract for the Student interval.
 
+    Raises
+    ------
+    ValueError
+        If there are fewer than two values, one is not a number or infinite, or
+        ``confidence`` is out of its range.
+
     Examples
     --------
     >>> mean, half_width = mean_interval([92.0, 93.0, 94.0])
@@ -116,5 +128,13 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, 
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(f"values has shape {values.shape}; expected two runs or more.")
+    if not np.isfinite(values).all():
+        raise ValueError("values holds NaN or infinity; every run must have a number.")
+    _check_confidence(confidence)
     half_width = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
     return float(values.mean()), float(half_width)
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence!r}; it may be between 0 and 1, such as 0.95.")

@@ -9,17 +9,19 @@ package, and in the end the small sample that ships with this package.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pooch
+import platformdirs
+import requests
+from tqdm.auto import tqdm
 
 from mnist_helpers.files import remove_leftovers, write_whole
 from mnist_helpers.idx import IdxError, gunzip
@@ -28,6 +30,7 @@ CACHE_VARIABLE = "MNIST_CACHE_DIR"
 MIRRORS_VARIABLE = "MNIST_MIRRORS"
 SAMPLE_FOLDER = Path(__file__).parent / "sample"
 CONNECT_AND_READ_TIMEOUT = 30  # seconds
+SLOWEST = 10_000  # bytes a second, on average; a mirror that is slower is given up
 NPM_TIMEOUT = 300  # seconds
 
 
@@ -175,13 +178,25 @@ class Delivery:
 def cache_folder() -> Path:
     """Where data sets are kept: ``$MNIST_CACHE_DIR``, else the platform's cache.
 
+    Raises
+    ------
+    DataUnavailable
+        If that is in a home folder, and the system knows of none.
+
     Examples
     --------
     >>> cache_folder().name
     'mnist-that-runs'
     """
     chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser() if chosen else Path(pooch.os_cache("mnist-that-runs"))
+    folder = Path(chosen or platformdirs.user_cache_dir("mnist-that-runs"))
+    try:
+        return folder.expanduser()
+    except RuntimeError as error:
+        raise DataUnavailable(
+            f"Data should be kept in {folder}, and there is no such home folder. "
+            f"Set {CACHE_VARIABLE} to a folder that can be written."
+        ) from error
 
 
 def check(content: bytes, file: IdxFile) -> bytes:
@@ -207,32 +222,60 @@ def _read_at_most(path: Path, size: int) -> bytes:
         return stream.read(size + 1)
 
 
+def _zipped_size(size: int) -> int:
+    """How long a gzip file of ``size`` bytes may be that do not compress at all."""
+    return size + size // 1_000 + 1_000
+
+
 def read_folder(publication: Publication, folder: Path) -> list[bytes]:
     """Read the four files of a folder, plain or gzipped, and check each."""
     contents = []
     for file in publication.files:
         plain, zipped = folder / file.name, folder / f"{file.name}.gz"
         if not plain.exists() and zipped.exists():
-            content = gunzip(zipped.read_bytes(), zipped.name, file.size)
+            found = _read_at_most(zipped, _zipped_size(file.size))
+            content = gunzip(found, zipped.name, file.size)
         else:
             content = _read_at_most(plain, file.size)
         contents.append(check(content, file))
     return contents
 
 
+def fetch(url: str, size: int) -> bytes:
+    """Fetch what may be ``size`` bytes, and show the progress.
+
+    Raises
+    ------
+    OSError
+        If the server cannot be reached, refuses, sends more, or is slower than
+        ``SLOWEST``: so nobody is kept waiting, and no disk or memory filled.
+    """
+    content, began = bytearray(), time.monotonic()
+    with requests.get(url, stream=True, timeout=CONNECT_AND_READ_TIMEOUT) as response:
+        response.raise_for_status()
+        announced = int(response.headers.get("Content-Length", 0)) or None
+        with tqdm(total=announced, unit="B", unit_scale=True, desc=url, leave=False) as progress:
+            # `read1` gives what has arrived; the others would wait until a whole chunk has.
+            while chunk := response.raw.read1(2**16):
+                content += chunk
+                progress.update(len(chunk))
+                if len(content) > size:
+                    raise OSError(f"{url} sends more than the {size:,} bytes it may have")
+                seconds = time.monotonic() - began
+                if seconds > CONNECT_AND_READ_TIMEOUT and len(content) < SLOWEST * seconds:
+                    raise OSError(f"{url} is too slow: {len(content):,} bytes in {seconds:.0f} s")
+    return bytes(content)
+
+
 def download(publication: Publication, mirror: str) -> list[bytes]:
     """Download the four gzipped files from one mirror and check each."""
-    downloader = pooch.HTTPDownloader(progressbar=True, timeout=CONNECT_AND_READ_TIMEOUT)
     contents = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for file in publication.files:
-            name = f"{file.name}.gz"
-            # The checksum that counts is that of the uncompressed bytes: mirrors
-            # compress as they please. So pooch fetches, and `check` judges.
-            path = pooch.retrieve(
-                mirror + name, known_hash=None, fname=name, path=scratch, downloader=downloader
-            )
-            contents.append(check(gunzip(Path(path).read_bytes(), mirror + name, file.size), file))
+    for file in publication.files:
+        # The checksum that counts is that of the uncompressed bytes: mirrors
+        # compress as they please.
+        url = f"{mirror}{file.name}.gz"
+        content = gunzip(fetch(url, _zipped_size(file.size)), url, file.size)
+        contents.append(check(content, file))
     return contents
 
 
@@ -298,7 +341,6 @@ def deliver(publication: Publication, cache: Path | None = None) -> Delivery:
     DataUnavailable
         If no source had the files and there is no sample of them.
     """
-    logging.getLogger("pooch").setLevel(logging.WARNING)  # it would report hashes we check
     folder = (cache or cache_folder()) / publication.name
     remove_leftovers(folder)
     sources: list[tuple[str, Callable[[], list[bytes]]]] = [
@@ -343,4 +385,4 @@ def _in_one_line(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"no {Path(error.filename).name}" if error.filename else "not found"
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:199] + "…"
+    return text if len(text) <= 200 else f"{text[:80]} … {text[-117:]}"

@@ -71,7 +71,8 @@ def shuffled_batches(num_images: int, batch_size: int, num_steps: int, seed: int
     Raises
     ------
     ValueError
-        If ``batch_size`` is larger than the training set.
+        If ``batch_size`` is larger than the training set, or one of the numbers
+        is below 1 (``seed``: below 0).
 
     Examples
     --------
@@ -166,6 +167,8 @@ def train(
     ------
     FloatingPointError
         If the loss is no longer a number.
+    MemoryError
+        If a batch is too large for the memory of the device.
     """
     images, labels = tf.convert_to_tensor(images), tf.convert_to_tensor(labels)
     any_batches = tf.TensorSpec([None, batches.shape[1]], tf.int32)
@@ -181,7 +184,13 @@ def train(
     ) as progress:
         for start, stop in _calls(num_steps, evaluate_every):
             began = time.perf_counter()
-            losses, accuracies = run_steps(images, labels, tf.constant(batches[start:stop]))
+            try:
+                losses, accuracies = run_steps(images, labels, tf.constant(batches[start:stop]))
+            except tf.errors.ResourceExhaustedError as error:
+                raise MemoryError(
+                    f"A step on {batches.shape[1]:,} images does not fit into the memory. "
+                    "Try a smaller batch_size."
+                ) from error
             curve.loss[start:stop] = losses.numpy()  # waits for the device to finish
             curve.minibatch_accuracy[start:stop] = accuracies.numpy()
             curve.seconds += time.perf_counter() - began
@@ -217,11 +226,20 @@ def predict(
     numpy.ndarray
         float32, shape (N, 10): the logits.
 
+    Raises
+    ------
+    ValueError
+        If there are no images, or ``batch_size`` is below 1.
+
     Examples
     --------
     >>> predict(lambda x: x[:, :10], np.zeros((3, 784), np.float32)).shape
     (3, 10)
     """
+    if len(images) == 0:
+        raise ValueError("images is empty; a model is applied to at least one.")
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it may be 1 or more.")
     starts = range(0, len(images), batch_size)
     return np.concatenate(
         [np.asarray(model(tf.constant(images[start : start + batch_size]))) for start in starts]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from small_book import make, write_book
 
 import mnist_helpers
 from mnist_helpers.data import Mnist, SampleDataWarning, Split, load_data
@@ -34,6 +38,7 @@ FILE_NAMES = (
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "network: needs the network, and has an offline twin")
+    config.addinivalue_line("markers", "long: takes minutes; `make test-faults` runs it")
 
 
 # ---- a tiny data set ----
@@ -81,16 +86,55 @@ def tiny_gz(tiny, tiny_contents) -> dict[str, bytes]:
     }
 
 
+# ---- folders ----
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder, hidden files included; a folder that is not there is empty."""
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def write_folder(folder: Path, contents: list[bytes], gz: bool = False) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in zip(FILE_NAMES, contents, strict=True):
+        if gz:
+            (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+        else:
+            (folder / name).write_bytes(content)
+    return folder
+
+
+def assert_whole(folder: Path, contents: list[bytes]) -> None:
+    """The folder holds the four files, whole, and nothing else."""
+    assert names(folder) == sorted(FILE_NAMES)
+    assert [(folder / name).read_bytes() for name in FILE_NAMES] == contents
+
+
+@pytest.fixture
+def no_settings_of_the_machine(monkeypatch):
+    for variable in ("MNIST_CACHE_DIR", "MNIST_MIRRORS"):
+        monkeypatch.delenv(variable, raising=False)
+
+
 # ---- mirrors ----
 
 
 class Reply:
-    """What a mirror answers to one request."""
+    """What a mirror answers to one request; a body that goes on and on has no announced size."""
 
-    def __init__(self, body: bytes = b"", status: int = 200, announced: int | None = None):
-        self.body = body
+    def __init__(
+        self,
+        body: bytes | Callable[[], Iterator[bytes]] = b"",
+        status: int = 200,
+        announced: int | None = None,
+        **headers: str,
+    ):
+        self.chunks = body if callable(body) else lambda: iter([body])
         self.status = status
-        self.announced = len(body) if announced is None else announced
+        self.headers = headers
+        if not callable(body):
+            size = len(body) if announced is None else announced
+            self.headers |= {"Content-Length": str(size)}
 
 
 class Mirror:
@@ -112,9 +156,12 @@ class Mirror:
                 reply = answer if isinstance(answer, Reply) else Reply(answer)
                 self.send_response(reply.status)
                 self.send_header("Content-Type", "application/octet-stream")
-                self.send_header("Content-Length", str(reply.announced))
+                for header, value in reply.headers.items():
+                    self.send_header(header, value)
                 self.end_headers()
-                self.wfile.write(reply.body)
+                with contextlib.suppress(ConnectionError):  # whoever asked has heard enough
+                    for chunk in reply.chunks():
+                        self.wfile.write(chunk)
 
             def log_message(self, *_):
                 pass
@@ -208,6 +255,15 @@ def run_python(start_python) -> Callable[..., str]:
     return run
 
 
+@pytest.fixture
+def handed_over(tmp_path, tiny, tiny_gz, mirror) -> tuple[Publication, Path]:
+    """A publication with a good mirror, in a file for other processes to read."""
+    publication = replace(tiny, mirrors=(mirror(tiny_gz).url,))
+    path = tmp_path / "publication"
+    path.write_bytes(pickle.dumps(publication))
+    return publication, path
+
+
 def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> object:
     """Wait until the condition gives something true; what it gave last is returned."""
     end = time.monotonic() + seconds
@@ -282,6 +338,18 @@ def one_thread_runs(start_python) -> list[dict]:
             child.kill()
             child.wait()
     return runs
+
+
+# ---- a small book ----
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small book, made once; the tests of a module change it and make it again."""
+    folder = write_book(tmp_path_factory.mktemp("a book with späces"))
+    done = make(folder)
+    assert done.returncode == 0, done.stdout
+    return folder
 
 
 # ---- data ----

@@ -16,16 +16,6 @@ def threads_are_left_alone(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
-@pytest.mark.skipif(HAS_GPU, reason="there is a GPU here")
-def test_gpu_without_a_gpu_is_an_error_that_says_what_to_do():
-    with pytest.raises(DeviceError) as refusal:
-        use_device("gpu")
-    message = str(refusal.value)
-    assert "TensorFlow sees no GPU" in message
-    assert 'Use "cpu" or "auto"' in message
-    assert "tensorflow[and-cuda]" in message
-
-
 def test_a_device_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match="tpu"):
         use_device("tpu")

@@ -4,15 +4,11 @@ import errno
 import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
+from conftest import names
 
 from mnist_helpers.files import PARTIAL, remove_leftovers, write_whole
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_the_folder_is_made_and_nothing_but_the_file_is_left_in_it(tmp_path):

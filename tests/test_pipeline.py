@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,6 +13,7 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from small_book import html, make, ran, write_chapter
 
 from pipeline.fingerprint import LONG
 from pipeline.kept_records import forget_records, replace_records
@@ -23,90 +21,8 @@ from pipeline.notebooks import ChapterError, code_cells, faults, normalised, wit
 from pipeline.render_site import LAUNCH_BUTTONS, with_buttons
 from pipeline.tidy_notebooks import tidy
 
-ROOT = Path(__file__).parents[1]
-PARTS = ("Makefile", "_config.yml", "mnist_helpers", "pipeline", "requirements.lock")
-THIS_ENVIRONMENT = (f"VENV={sys.prefix}", "READY=ready")
-# What a Make that runs these tests hands down, and what is not meant for the one under test.
-OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "BUILD", "PARAMETERS", "LONG")
 NO_REPOSITORY = {"url": "", "branch": "main"}
 A_REPOSITORY = {"url": "https://github.com/owner/book", "branch": "main"}
-KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-
-PARAMETERS = 'num_steps = 3  # steps\nrecord_dir = ""  # where the record goes'
-CHECK = (
-    "from mnist_helpers.parameters import check_parameters\n"
-    "parameters = check_parameters(num_steps=num_steps, record_dir=record_dir)"
-)
-RECORD = (
-    "from pathlib import Path\n"
-    "if record_dir:\n"
-    "    Path(record_dir).mkdir(exist_ok=True)\n"
-    "    Path(record_dir, f'{num_steps}-steps.json').write_text('{}')"
-)
-
-
-def write_chapter(book: Path, name: str, prose: str = "Prose.", code: str = "1 + 1") -> None:
-    notebook = new_notebook(metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}})
-    notebook.cells = [
-        new_markdown_cell(f"# Chapter {name}\n\n{prose}"),
-        new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
-        new_code_cell(CHECK),
-        new_code_cell("from myst_nb import glue\nglue('seven', 7.0, display=False)"),
-        new_code_cell(RECORD),
-        new_code_cell(code),
-    ]
-    nbformat.write(notebook, book / "chapters" / f"{name}.ipynb")
-
-
-@pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small book, made once; the tests change it and make it again."""
-    folder = tmp_path_factory.mktemp("a book with späces")
-    for part in PARTS:
-        source = ROOT / part
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, folder / part)
-    shutil.copytree(ROOT / "chapters" / "_static", folder / "chapters" / "_static")
-    shutil.copy(ROOT / "chapters" / "references.bib", folder / "chapters")
-    (folder / "chapters" / "intro.md").write_text("# A small book\n")
-    names = ("01-data", "06-deeper-cnn", "07-comparison")
-    for name in names:
-        write_chapter(folder, name)
-    files = "".join(f"  - file: chapters/{name}\n" for name in names)
-    (folder / "_toc.yml").write_text(f"format: jb-book\nroot: chapters/intro\nchapters:\n{files}")
-    (folder / "pyproject.toml").touch()
-    (folder / "ready").touch()  # newer than what the environment depends on: it is not made again
-    done = make(folder)
-    assert done.returncode == 0, done.stdout
-    return folder
-
-
-def make(
-    book: Path, *arguments: str, target: str = "book", **environment: str
-) -> subprocess.CompletedProcess:
-    """Run make with the environment of these tests in place of one of its own."""
-    command = ["make", target, *THIS_ENVIRONMENT, *arguments]
-    return subprocess.run(
-        command,
-        cwd=book,
-        env=own_environment() | environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-
-
-def own_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in OF_MAKE}
-
-
-def ran(done: subprocess.CompletedProcess) -> set[str]:
-    """The runs that papermill showed a progress bar for."""
-    return set(re.findall(r"(\d\d-[\w-]+):\s+\d+%", done.stdout))
-
-
-def html(book: Path, name: str) -> str:
-    return (book / "_build" / "html" / "chapters" / f"{name}.html").read_text()
 
 
 def test_says_where_the_site_is_and_how_long_each_chapter_took(book: Path):
@@ -226,36 +142,6 @@ def test_a_parameter_that_the_chapter_does_not_have_stops_the_build(book: Path):
     assert done.returncode != 0 and "did you mean num_steps?" in done.stdout
 
 
-def test_killed_in_mid_run_the_next_make_repairs(book: Path):
-    write_chapter(book, "01-data", code="import time; time.sleep(60)")
-    process = subprocess.Popen(
-        ["make", "book", *THIS_ENVIRONMENT],
-        cwd=book,
-        env=own_environment(),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 60
-    while not list(book.glob("_build/.partial-*/run.ipynb")):
-        assert time.monotonic() < deadline, "the chapter did not begin"
-        time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    write_chapter(book, "01-data", code="print('whole')")
-    assert make(book).returncode == 0
-    assert "whole" in html(book, "01-data")
-
-
-def test_killed_while_rendering_the_next_make_starts_that_afresh(book: Path):
-    (book / "_build" / "render" / ".unfinished").touch()
-    for pickle in (book / "_build" / "render").rglob("environment.pickle"):
-        pickle.write_bytes(b"half")
-    write_chapter(book, "01-data", prose="Rendered afresh.", code="print('whole')")
-    assert make(book).returncode == 0
-    assert "Rendered afresh." in html(book, "01-data")
-
-
 def test_without_the_full_data_every_page_has_a_banner(book: Path, tmp_path: Path):
     code = "from mnist_helpers.data import load_data\nprint(load_data())"
     write_chapter(book, "01-data", code=code)
@@ -276,19 +162,6 @@ def test_without_the_full_data_every_page_has_a_banner(book: Path, tmp_path: Pat
         page = (book / "_build" / "sample" / "html" / "chapters" / f"{name}.html").read_text()
         assert "made from a sample of 5,000 digits" in page
     assert "made from a sample" not in html(book, "07-comparison")
-
-
-def test_python_too_old_is_a_sentence(book: Path, tmp_path: Path):
-    old = tmp_path / "python3.10"
-    pretend = "import sys; sys.version_info = (3, 10); exec(sys.argv[1])"
-    old.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{pretend}" "$2"\n')
-    old.chmod(0o755)
-    done = subprocess.run(
-        ["make", "lab", f"PYTHON={old}"], cwd=book, capture_output=True, text=True, env=os.environ
-    )
-    assert done.returncode != 0
-    assert "needs Python 3.11, 3.12 or 3.13" in done.stderr
-    assert not (book / ".venv").exists()
 
 
 def executed(*cells) -> nbformat.NotebookNode:

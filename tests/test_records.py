@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import names
 
 from mnist_helpers.files import PARTIAL
 from mnist_helpers.records import RecordError, load_records, save_record
@@ -64,10 +65,6 @@ def save(tmp_path, toy_data, predictions):
         return save_record(folder, **(given | more))
 
     return save
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def test_by_default_nothing_is_written(save, tmp_path, monkeypatch):
