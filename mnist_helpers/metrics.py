@@ -96,7 +96,7 @@ def accuracy_interval(percent: float, size: int, confidence: float = 0.95) -> tu
     z = float(stats.norm.ppf((1 + confidence) / 2))
     share = percent / 100
     centre = (share + z**2 / (2 * size)) / (1 + z**2 / size)
-    half = z / (1 + z**2 / size) * math.sqrt(share * (1 - share) / size + z**2 / (2 * size) ** 2)
+    half = z / (1 + z**2 / size) * math.sqrt(share * (1 - share) / size + (z / (2 * size)) ** 2)
     return max(0.0, 100 * (centre - half)), min(100.0, 100 * (centre + half))
 
 

@@ -189,12 +189,11 @@ def cache_folder() -> Path:
     'mnist-that-runs'
     """
     chosen = os.environ.get(CACHE_VARIABLE)
-    folder = Path(chosen or platformdirs.user_cache_dir("mnist-that-runs"))
     try:
-        return folder.expanduser()
+        return Path(chosen or platformdirs.user_cache_dir("mnist-that-runs")).expanduser()
     except RuntimeError as error:
         raise DataUnavailable(
-            f"Data should be kept in {folder}, and there is no such home folder. "
+            f"Data should be kept in {chosen or '~/.cache'}, and there is no such home folder. "
             f"Set {CACHE_VARIABLE} to a folder that can be written."
         ) from error
 
