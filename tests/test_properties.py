@@ -657,7 +657,9 @@ def test_a_training_has_a_number_for_each_step_or_says_why_not(images, num_steps
     weights.load_weights,
     examples=15,
     array=some.arrays(
-        np.float32, some.array_shapes(max_dims=3, max_side=3), elements=st.floats(width=32)
+        np.float32,
+        some.array_shapes(min_dims=2, max_dims=3, max_side=3),
+        elements=st.floats(width=32),
     ),
     num_biases=st.integers(0, 3),
 )
