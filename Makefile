@@ -68,6 +68,7 @@ $(BUILD)/data.json: always $(READY)
 
 # Written each time; a file changes only if what the chapter depends on did.
 fingerprints: $(BUILD)/data.json $(READY)
+	@rm -rf $(BUILD)/.partial-*  # what runs that were killed have left
 	@$(RUN) pipeline.fingerprint $(BUILD) $(PARAMETERS)
 
 $(patsubst %,$(BUILD)/fingerprints/%.json,$(CHAPTERS) $(LONG_RUN)): fingerprints

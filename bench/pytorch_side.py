@@ -105,7 +105,7 @@ def matmul_peak(_: str) -> dict:
 
 
 if __name__ == "__main__":
-    with np.load(sys.argv[1]) as arrays:
+    with np.load(sys.argv[1], allow_pickle=False) as arrays:
         IMAGES = torch.from_numpy(arrays["images"])
         LABELS = torch.from_numpy(arrays["classes"])
     torch.set_num_threads(int(sys.argv[2]))

@@ -151,7 +151,7 @@ def load_data(
     >>> mnist.train.images.shape, mnist.train.labels.shape
     ((55000, 784), (55000, 10))
     """
-    if data_set not in list(PUBLICATIONS):  # a list compares, so nothing has to be hashable
+    if data_set not in tuple(PUBLICATIONS):
         raise ValueError(f"data_set is {data_set!r}; it may be {_one_of(PUBLICATIONS)}.")
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}; it may be {_one_of(SPLITS)}.")

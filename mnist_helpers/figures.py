@@ -162,8 +162,8 @@ def plot_confusion(predictions: np.ndarray, classes: np.ndarray, data: Mnist) ->
         If the two are not as many, or ``predictions`` is not of classes.
     """
     predictions, classes = np.asarray(predictions), np.asarray(classes)
-    is_class = np.issubdtype(predictions.dtype, np.integer) and np.isin(predictions, range(10))
-    if predictions.shape != classes.shape or not np.all(is_class):
+    of_classes = np.issubdtype(predictions.dtype, np.integer) and np.isin(predictions, range(10))
+    if predictions.shape != classes.shape or not np.all(of_classes):
         raise ValueError(
             f"predictions has shape {predictions.shape} and dtype {predictions.dtype}; "
             f"expected a class, 0 to 9, for each of {len(classes)} images."

@@ -90,8 +90,8 @@ def accuracy_interval(percent: float, size: int, confidence: float = 0.95) -> tu
     """
     if not 0 <= percent <= 100:
         raise ValueError(f"percent is {percent!r}; it may be 0 to 100.")
-    if not 1 <= size < math.inf:
-        raise ValueError(f"size is {size!r}; it may be 1 or more.")
+    if not 1 <= size <= 1e15:
+        raise ValueError(f"size is {size!r}; it may be 1 or more, up to 1e15.")
     _check_confidence(confidence)
     z = float(stats.norm.ppf((1 + confidence) / 2))
     share = percent / 100

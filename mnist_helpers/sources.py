@@ -193,7 +193,7 @@ def cache_folder() -> Path:
         return Path(chosen or platformdirs.user_cache_dir("mnist-that-runs")).expanduser()
     except RuntimeError as error:
         raise DataUnavailable(
-            f"Data should be kept in {chosen or '~/.cache'}, and there is no such home folder. "
+            f"There is no home folder to keep the data in ({error}). "
             f"Set {CACHE_VARIABLE} to a folder that can be written."
         ) from error
 

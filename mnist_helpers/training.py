@@ -166,14 +166,14 @@ def train(
     Raises
     ------
     ValueError
-        If ``batches`` holds no step.
+        If there are no steps.
     FloatingPointError
         If the loss is no longer a number.
     MemoryError
         If a batch is too large for the memory of the device.
     """
     if len(batches) == 0:
-        raise ValueError("batches is empty; a training has one step or more.")
+        raise ValueError(f"batches has shape {batches.shape}; expected a row for each step.")
     images, labels = tf.convert_to_tensor(images), tf.convert_to_tensor(labels)
     any_batches = tf.TensorSpec([None, batches.shape[1]], tf.int32)
     run_steps = compile_steps(train_step).get_concrete_function(images, labels, any_batches)

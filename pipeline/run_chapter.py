@@ -146,5 +146,5 @@ def keep_for_inspection(output: Path, failed: Path) -> None:
 if __name__ == "__main__":
     try:
         run(sys.argv[1], Path(sys.argv[2]))
-    except ChapterError as error:
+    except (ChapterError, OSError) as error:  # such as a full disk
         sys.exit(f"\nChapter {sys.argv[1]} stopped: {error}\n")

@@ -16,11 +16,9 @@ import pkgutil
 import shutil
 import stat
 import tarfile
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -243,14 +241,11 @@ def test_every_mirror_ends_with_one_slash(tiny, monkeypatch, setting):
 # ---- data ----
 
 
-@about(data.load_data, examples=20, data_set=ANYTHING, split=ANYTHING, official=st.booleans())
-def test_no_other_data_set_or_split_is_loaded(sample_loads, data_set, split, official):
-    for given_name, arguments in {
-        "data_set": {"data_set": data_set},
-        "split": {"split": split},
-    }.items():
-        with pytest.raises(ValueError, match=rf"{given_name} is .*; it may be"):
-            data.load_data(**arguments)
+@about(data.load_data, examples=20, data_set=ANYTHING, split=ANYTHING)
+def test_no_other_data_set_or_split_is_loaded(data_set, split):
+    for name, value in (("data_set", data_set), ("split", split)):
+        with pytest.raises(ValueError, match=rf"{name} is (.|\n)*; it may be '"):
+            data.load_data(**{name: value})
 
 
 @about(data.one_hot, classes=some.arrays(DTYPES, st.integers(0, 5)), num_labels=st.integers(1, 12))
@@ -434,6 +429,23 @@ def test_a_record_of_anything_else_is_refused_by_name(tmp_path, facts, arrays):
         records.load_record(tmp_path / "it.json")
 
 
+@about(
+    weights.save_weights, weights.load_weights, examples=60, arrays=st.lists(ARRAYS, max_size=4)
+)
+def test_weights_come_back_or_were_not_written(tmp_path, arrays):
+    path = tmp_path / f"run{weights.SUFFIX}"
+    path.unlink(missing_ok=True)
+    try:
+        weights.save_weights(tmp_path / "run.json", arrays)
+    except ValueError as error:
+        assert str(error).startswith("weights")
+        with pytest.raises(RecordError, match="cannot be read"):
+            weights.load_weights(path)
+    else:
+        for array, kept in zip(arrays, weights.load_weights(path), strict=True):
+            np.testing.assert_array_equal(kept, array.astype(np.float32), strict=True)
+
+
 def sweep_record(right: np.ndarray, seed: int, classes: np.ndarray) -> Record:
     facts = dict.fromkeys(evidence.OF_A_RUN, 1.0) | dict.fromkeys(evidence.SHARED, "same")
     facts |= {"model": "mlp", "seed": seed, "parameters": {"seed": seed, "beta": 0.1}}
@@ -490,16 +502,6 @@ def test_what_is_not_kept_is_said_with_what_is(toy_data, name, num_steps):
 # ---- figures ----
 
 
-@pytest.fixture
-def no_figure_stays():
-    yield
-    plt.close("all")
-
-
-def drawn(figure) -> None:
-    plt.close(figure)
-
-
 @about(
     figures.show_digits,
     examples=12,
@@ -507,14 +509,14 @@ def drawn(figure) -> None:
     columns=st.integers(-1, 3),
     titles=st.one_of(st.none(), st.lists(st.text("ab"), max_size=3)),
 )
-def test_images_are_drawn_or_refused(no_figure_stays, images, columns, titles):
+def test_images_are_drawn_or_refused(images, columns, titles):
     try:
         figure = figures.show_digits(images, titles, columns)
     except ValueError as error:
         assert str(error).startswith(("dataset ", "columns is ", "titles has "))
     else:
         assert sum(bool(ax.images) for ax in figure.axes) == len(images)
-        drawn(figure)
+        plt.close(figure)
 
 
 @about(
@@ -529,9 +531,7 @@ def test_images_are_drawn_or_refused(no_figure_stays, images, columns, titles):
     index=st.integers(),
     is_sample=st.booleans(),
 )
-def test_curves_are_drawn_or_refused(
-    no_figure_stays, toy_data, loss, smooth, percent, index, is_sample
-):
+def test_curves_are_drawn_or_refused(toy_data, loss, smooth, percent, index, is_sample):
     curve = training.Curve(loss, loss, [0] * len(loss[:1]), [percent] * len(loss[:1]))
     measured = toy_data(is_sample=is_sample)
     try:
@@ -543,7 +543,7 @@ def test_curves_are_drawn_or_refused(
         figures.label_sample(figure, measured)
         assert ("sample" in figure.get_suptitle()) == is_sample
         assert bool(figure.axes[1].texts) != is_sample
-        drawn(figure)
+        plt.close(figure)
     assert set(figures.line_style(index)) == {"color", "linestyle"}
 
 
@@ -553,7 +553,7 @@ def test_curves_are_drawn_or_refused(
     predictions=some.arrays(DTYPES, st.integers(0, 4), fill=st.just(1)),
     classes=some.arrays(np.uint8, st.integers(0, 4), elements=st.integers(0, 9)),
 )
-def test_confusions_are_drawn_or_refused(no_figure_stays, toy_data, predictions, classes):
+def test_confusions_are_drawn_or_refused(toy_data, predictions, classes):
     try:
         figure = figures.plot_confusion(predictions, classes, toy_data())
     except ValueError as error:
@@ -561,7 +561,7 @@ def test_confusions_are_drawn_or_refused(no_figure_stays, toy_data, predictions,
     else:
         written = sum(int(text.get_text()) for text in figure.axes[0].texts)
         assert written == np.sum(predictions != classes)
-        drawn(figure)
+        plt.close(figure)
 
 
 # ---- TensorFlow ----
@@ -627,8 +627,8 @@ def test_an_epoch_sees_each_image_once_or_the_input_is_refused(
     training.train,
     training.compile_steps,
     training.predict,
-    examples=6,
-    images=some.arrays(np.float32, (4, 3), elements=st.floats(-9, 9, width=32)),
+    examples=8,
+    images=some.arrays(np.float32, (4, 3), elements=st.floats(width=32), fill=st.just(1.0)),
     num_steps=st.integers(0, 3),
     batch_size=st.integers(-1, 5),
 )
@@ -640,8 +640,10 @@ def test_a_training_has_a_number_for_each_step_or_says_why_not(images, num_steps
 
     try:
         curve = training.train(step, images, np.eye(10, dtype=np.float32)[:4], batches)
-    except ValueError as error:
-        assert num_steps == 0 and "batches is empty" in str(error)
+    except ValueError:
+        assert num_steps == 0
+    except FloatingPointError:
+        assert not np.isfinite(images[0]).all() or abs(images[0]).max() > 1e30
     else:
         assert curve.loss.shape == (num_steps,) and np.isfinite(curve.loss).all()
     try:
@@ -650,29 +652,6 @@ def test_a_training_has_a_number_for_each_step_or_says_why_not(images, num_steps
         assert str(error).startswith(("images ", "batch_size is "))
     else:
         np.testing.assert_array_equal(logits, 2 * images[:num_steps])
-
-
-@about(
-    weights.save_weights,
-    weights.load_weights,
-    examples=15,
-    array=some.arrays(
-        np.float32,
-        some.array_shapes(min_dims=2, max_dims=3, max_side=3),
-        elements=st.floats(width=32),
-    ),
-    num_biases=st.integers(0, 3),
-)
-def test_weights_come_back_or_are_refused(array, num_biases):
-    with tempfile.TemporaryDirectory() as folder:
-        layer = [array, np.zeros(num_biases, np.float32)]
-        try:
-            path = weights.save_weights(Path(folder) / "run.json", layer)
-        except ValueError:
-            assert array.shape[-1] != num_biases or not np.isfinite(array).all()
-        else:
-            for kept, given in zip(weights.load_weights(path), layer, strict=True):
-                np.testing.assert_array_equal(kept, given)
 
 
 def test_every_public_function_is_tested_here():
