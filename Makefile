@@ -26,7 +26,7 @@ COMPARISON := 07-comparison
 SEQUEL := 08-going-further
 LONG_RUN := 06-deeper-cnn-long
 # The dearest chapters first: so several jobs end at about the same time.
-DEAREST := 04-regularized-mlp 02-logistic-regression 06-deeper-cnn 03-mlp
+DEAREST := 04-regularized-mlp 02-logistic-regression 06-deeper-cnn 03-mlp 05-simple-cnn
 IN_ORDER := $(filter $(CHAPTERS),$(DEAREST)) $(filter-out $(DEAREST),$(CHAPTERS))
 EXECUTED := $(IN_ORDER:%=$(BUILD)/executed/%.ipynb)
 LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
