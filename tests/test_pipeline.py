@@ -147,7 +147,7 @@ def test_without_the_full_data_every_page_has_a_banner(book: Path, tmp_path: Pat
     write_chapter(book, "01-data", code=code)
     path_without_npm = tmp_path / "bin"
     path_without_npm.mkdir()
-    for program in ("make", "sh", "touch"):
+    for program in ("make", "rm", "sh", "touch"):
         (path_without_npm / program).symlink_to(shutil.which(program))
     done = make(
         book,
