@@ -46,11 +46,25 @@ def fingerprints(build: Path, parameters: dict[str, dict]) -> dict[str, dict]:
     runs = {chapter: (chapter, parameters.get(chapter, {})) for chapter in chapters} | {
         run: (chapter, set_to) for run, (chapter, set_to) in LONG.items() if chapter in chapters
     }
-    return {run: facts(chapter, set_to, data) for run, (chapter, set_to) in runs.items()}
+    shared = shared_facts()
+    return {run: facts(chapter, set_to, data, shared) for run, (chapter, set_to) in runs.items()}
 
 
-def facts(chapter: str, parameters: dict[str, object], data: dict | None) -> dict[str, object]:
-    """What the outputs of one run depend on."""
+def shared_facts() -> dict[str, object]:
+    """What the outputs of every run depend on: the locked requirements and the helpers."""
+    return {
+        "requirements": digest((ROOT / "requirements.lock").read_text()),
+        "helpers": {
+            path.name: digest(normalised(path.read_text()))
+            for path in sorted((ROOT / "mnist_helpers").glob("*.py"))
+        },
+    }
+
+
+def facts(
+    chapter: str, parameters: dict[str, object], data: dict | None, shared: dict[str, object]
+) -> dict[str, object]:
+    """What the outputs of one run depend on; ``shared`` is what `shared_facts` found."""
     code = normalised_code(read(CHAPTERS / f"{chapter}.ipynb"))
     return {
         "chapter": chapter,
@@ -58,11 +72,7 @@ def facts(chapter: str, parameters: dict[str, object], data: dict | None) -> dic
         "code": [digest(cell) for cell in code],
         "kept": kept_results(code),
         "data": data,
-        "requirements": digest((ROOT / "requirements.lock").read_text()),
-        "helpers": {
-            path.name: digest(normalised(path.read_text()))
-            for path in sorted((ROOT / "mnist_helpers").glob("*.py"))
-        },
+        **shared,
     }
 
 

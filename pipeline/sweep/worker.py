@@ -13,7 +13,7 @@ from pathlib import Path
 from distributed import get_worker
 
 from pipeline.fetch_data import fetch, identity
-from pipeline.fingerprint import facts
+from pipeline.fingerprint import facts, shared_facts
 from pipeline.notebooks import ChapterError
 from pipeline.run_chapter import chapter_parameters, execute
 from pipeline.sweep.definition import Run
@@ -53,13 +53,14 @@ class Outcome:
 
 def depend_on(runs: Iterable[Run]) -> dict[str, dict[str, object]]:
     """What the outputs of runs depend on, as this machine has it, by the run's name."""
+    shared = shared_facts()
     identities = {None: None}  # of the data sets, each looked at once
     found = {}
     for run in runs:
         data_set = (chapter_parameters(run.chapter) | run.parameters).get("data_set")
         if data_set not in identities:
             identities[data_set] = identity(fetch(data_set))
-        depends_on = facts(run.chapter, run.parameters, identities[data_set])
+        depends_on = facts(run.chapter, run.parameters, identities[data_set], shared)
         # Through JSON: machines compare what they would write down.
         found[run.name] = json.loads(json.dumps(depends_on))
     return found
