@@ -226,29 +226,24 @@ def _deeper_cnn_parts(batch_size: int) -> dict[str, tuple[int, Callable[[], obje
     second = 2 * batch_size * convolution(14 * 14, 32, 64) // 3
     one = {"strides": [1, 1, 1, 1], "padding": "SAME"}
     two = {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "SAME"}
-    small = tf.random.normal([batch_size, 14, 14, 32])
+
+    def by_kernels(images: tf.Tensor, kernels: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
+        return tf.raw_ops.Conv2DBackpropFilter(
+            input=images, filter_sizes=kernels.shape, out_backprop=slopes, **one
+        )
+
     return {
         "first convolution, forward": (first, lambda: tf.nn.conv2d(images, kernels1, **one)),
-        "the first's kernels' derivatives": (
-            first,
-            lambda: tf.raw_ops.Conv2DBackpropFilter(
-                input=images, filter_sizes=[5, 5, 1, 32], out_backprop=maps1, **one
-            ),
-        ),
+        "the first's kernels' derivatives": (first, lambda: by_kernels(images, kernels1, maps1)),
         "first pools, both ways": (
             0,
             lambda: (
                 tf.nn.max_pool2d(maps1, 2, 2, "SAME"),
-                tf.raw_ops.MaxPoolGrad(orig_input=maps1, orig_output=small, grad=pooled, **two),
+                tf.raw_ops.MaxPoolGrad(orig_input=maps1, orig_output=pooled, grad=pooled, **two),
             ),
         ),
         "second convolution, forward": (second, lambda: tf.nn.conv2d(pooled, kernels2, **one)),
-        "the second's kernels' derivatives": (
-            second,
-            lambda: tf.raw_ops.Conv2DBackpropFilter(
-                input=pooled, filter_sizes=[5, 5, 32, 64], out_backprop=maps2, **one
-            ),
-        ),
+        "the second's kernels' derivatives": (second, lambda: by_kernels(pooled, kernels2, maps2)),
         "the second's inputs' derivatives": (
             second,
             lambda: tf.raw_ops.Conv2DBackpropInput(
