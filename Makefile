@@ -33,12 +33,12 @@ LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
 PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
 
-.PHONY: book site whole-book whole-site pdf test test-code test-notebooks test-site test-faults bench lab format lock clean \
+.PHONY: book site pdf test whole-book whole-site whole-pdf whole-test test-code test-notebooks test-site test-faults bench lab format lock clean \
     data fingerprints always
 .DELETE_ON_ERROR:
 
 # Two at once would write the same files.
-book site:
+book site pdf test:
 	@$(PYTHON) pipeline/alone.py $(MAKE) --no-print-directory whole-$@
 
 whole-book: whole-site
@@ -82,7 +82,7 @@ $(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED)
 # ---- networks for the browser ----
 
 # The page "Draw a digit" runs what the chapters trained.
-PACKING := $(addprefix pipeline/,browser_models.py robustness.py preparation.py)
+PACKING := $(addprefix pipeline/,browser_models.py robustness.py preparation.py markdown.py systems.py)
 $(BUILD)/draw/manifest.js: $(COMPARED) $(PACKING)
 	@echo "Packing the networks for the browser"
 	@$(RUN) pipeline.browser_models $(BUILD)
@@ -93,7 +93,7 @@ $(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/draw/manifest.js $(CHAPTERS:%=cha
 	@echo "Rendering the site"
 	@$(RUN) pipeline.render_site $(BUILD)
 
-pdf: $(BUILD)/book.pdf
+whole-pdf: $(BUILD)/book.pdf
 
 $(BUILD)/book.pdf: $(BUILD)/html/index.html
 	@$(RUN) pipeline.print_book $(BUILD)
@@ -103,7 +103,7 @@ $(BUILD)/book.pdf: $(BUILD)/html/index.html
 # A whole book of few steps, in a folder of its own, tested as its parts get ready; the code meanwhile.
 FEW_STEPS := BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
 
-test: $(READY)
+whole-test: $(READY)
 	@echo "Testing code and book side by side: minutes; each part reports when it is done"
 	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line $(FEW_STEPS) \
 	    test-code test-notebooks test-site

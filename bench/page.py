@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 from bench.work import WAYS
 from mnist_helpers.figures import WIDTH, line_style, use_house_style
 from mnist_helpers.files import write_whole
+from pipeline import markdown
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results.json"
@@ -19,22 +20,18 @@ OUT = ROOT / "chapters" / "_static" / "bench"
 def table(results: dict) -> str:
     """What was measured, in Markdown."""
     steps = f"{results['num_steps']:,}"
+    rows = []
+    for row in results["rows"]:
+        over = row["ours"]["steps"] / row["limit"]
+        cells = [cell(row, way) for way in WAYS]
+        rows.append([row["title"], *cells, f"{row['limit']:.2f}", f"{over:.1f}"])
+    versions = results["versions"]
     lines = [
         f"Seconds for {steps} steps, building and start-up included; in brackets, how many times "
         f"as long as ours, the median over the {results['rounds']} rounds (and its smallest and "
         "largest value).",
         "",
-        "| network (chapter) | " + " | ".join(WAYS.values()) + " | limit | ours / limit |",
-        "|:--|" + "--:|" * (len(WAYS) + 2),
-    ]
-    for row in results["rows"]:
-        cells = [cell(row, way) for way in WAYS]
-        over = row["ours"]["steps"] / row["limit"]
-        cells += [f"{row['limit']:.2f}", f"{over:.1f}"]
-        lines.append(f"| {row['title']} | " + " | ".join(cells) + " |")
-    versions = results["versions"]
-    lines += [
-        "",
+        markdown.table(["network (chapter)", *WAYS.values(), "limit", "ours / limit"], rows),
         f"Measured on {results['when']} with {results['threads']} threads on: "
         f"{results['processor']}; TensorFlow {versions['tensorflow']}, "
         f"PyTorch {versions.get('torch', 'not installed')}, Python {versions['python']}. "
@@ -48,25 +45,23 @@ def table(results: dict) -> str:
 def parts_table(results: dict) -> str:
     """What one of our steps is made of, in Markdown."""
     peak = results["peak_gflops"] * 1e6  # operations in a millisecond
-    lines = [
-        "| part of a step, alone | ms | share of the step | arithmetic at the limit (ms) |",
-        "|:--|--:|--:|--:|",
-    ]
+    head = ["part of a step, alone", "ms", "share of the step", "arithmetic at the limit (ms)"]
+    rows = []
     for row in results["rows"]:
         if row["work"] not in results["parts"]:
             continue
         step = 1_000 * row["ours"]["steps"] / results["num_steps"]
         limit = 1_000 * row["limit"] / results["num_steps"]
-        lines.append(f"| **{row['title']}**, whole step | {step:.2f} | | {limit:.2f} |")
+        rows.append([f"**{row['title']}**, whole step", f"{step:.2f}", "", f"{limit:.2f}"])
         together = 0.0
         for name, part in results["parts"][row["work"]].items():
             milliseconds = part["milliseconds"]
             together += milliseconds
             share = 100 * milliseconds / step
             least = part["operations"] / peak
-            lines.append(f"| {name} | {milliseconds:.2f} | {share:.0f} % | {least:.2f} |")
-        lines.append(f"| these together | {together:.2f} | {100 * together / step:.0f} % | |")
-    return "\n".join(lines) + "\n"
+            rows.append([name, f"{milliseconds:.2f}", f"{share:.0f} %", f"{least:.2f}"])
+        rows.append(["these together", f"{together:.2f}", f"{100 * together / step:.0f} %", ""])
+    return markdown.table(head, rows)
 
 
 def cell(row: dict, way: str) -> str:

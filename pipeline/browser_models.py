@@ -13,27 +13,28 @@ file in any other way.
 
 from __future__ import annotations
 
-import ast
 import base64
 import json
 import sys
-import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import papermill
 
 from mnist_helpers import without_start_up_remarks
-from mnist_helpers.data import Mnist, SampleDataWarning, load_data, reformat
+from mnist_helpers.data import Mnist, reformat
 from mnist_helpers.files import write_whole
 from mnist_helpers.metrics import accuracy
 from mnist_helpers.records import Record, load_record
 from mnist_helpers.weights import SUFFIX, load_weights
-from pipeline.notebooks import CHAPTERS, ChapterError
-from pipeline.robustness import Read, nudge_scores, nudges_figure, nudges_table, steps_table, table
+from pipeline.fetch_data import fetch
+from pipeline.markdown import table
+from pipeline.notebooks import ChapterError
+from pipeline.robustness import Read, nudge_scores, nudges_figure, nudges_table, steps_table
+from pipeline.run_chapter import chapter_parameters
+from pipeline.systems import SYSTEMS
 
 LARGE = 10_000  # an array of more numbers than that travels in 8 bits a number
 RANDOM_DIGITS, WRONG_DIGITS = 120, 8  # test images that the page carries
@@ -49,24 +50,26 @@ class Model:
     """A network of the book: where it is trained, and its layers."""
 
     name: str
-    title: str
     chapter: str
     layers: tuple[dict, ...]
 
+    @property
+    def title(self) -> str:
+        """Its name at the beginning of a line."""
+        return SYSTEMS[self.name][0].upper() + SYSTEMS[self.name][1:]
+
 
 MODELS = (
-    Model("logistic_regression", "Logistic regression", "02-logistic-regression", (OUTPUT,)),
-    Model("mlp", "MLP", "03-mlp", (HIDDEN, OUTPUT)),
-    Model("regularized_mlp", "Regularised MLP", "04-regularized-mlp", (HIDDEN, OUTPUT)),
+    Model("logistic_regression", "02-logistic-regression", (OUTPUT,)),
+    Model("mlp", "03-mlp", (HIDDEN, OUTPUT)),
+    Model("regularized_mlp", "04-regularized-mlp", (HIDDEN, OUTPUT)),
     Model(
         "simple_cnn",
-        "Simple CNN",
         "05-simple-cnn",
         (CONV | {"stride": 2}, CONV | {"stride": 2}, HIDDEN, OUTPUT),
     ),
     Model(
         "deeper_cnn",
-        "Deeper CNN",
         "06-deeper-cnn",
         (CONV | {"stride": 1}, POOL, CONV | {"stride": 1}, POOL, HIDDEN, OUTPUT),
     ),
@@ -143,12 +146,6 @@ def kept(model: Model, records: Path) -> tuple[Record, list[np.ndarray]] | None:
     return record, load_weights(path)
 
 
-def default_steps(chapter: str) -> int:
-    """The number of steps that a chapter takes when it is not told otherwise."""
-    known = papermill.inspect_notebook(CHAPTERS / f"{chapter}.ipynb")
-    return ast.literal_eval(known["num_steps"]["default"])
-
-
 def test_data(records: Sequence[Record]) -> Mnist:
     """The data that all these runs were tested on."""
     facts = {(record["data_set"], record["split"], record["data_sha256"]) for record in records}
@@ -158,9 +155,7 @@ def test_data(records: Sequence[Record]) -> Mnist:
             "the same data_set and split"
         )
     data_set, split, _ = facts.pop()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SampleDataWarning)  # the page says it
-        return load_data(data_set, split)
+    return fetch(data_set, split)  # that it may be a sample, the page says
 
 
 def choose_digits(records: dict[str, Record], seed: int = 0) -> tuple[np.ndarray, dict]:
@@ -238,7 +233,7 @@ def warning(models: Sequence[dict], missing: Sequence[Model], is_sample: bool) -
     few = [
         f"{model['title']} ({model['steps']:,})"
         for model in models
-        if model["steps"] < default_steps(model["chapter"])
+        if model["steps"] < chapter_parameters(model["chapter"])["num_steps"]
     ]
     lines = []
     if is_sample:

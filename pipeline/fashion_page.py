@@ -10,12 +10,10 @@ from scipy import stats
 from mnist_helpers.evidence import KeptSweep, kept_sweep
 from mnist_helpers.metrics import accuracy_interval
 from mnist_helpers.sources import PUBLICATIONS
-from pipeline.front_page import SYSTEMS
+from pipeline import markdown
+from pipeline.systems import SYSTEMS
 
-MODELS = {names.split("--")[1]: system for names, system in SYSTEMS.items() if names[0].isdigit()}
-HEAD = """| system | digits (%) | rank | clothes (%) | 95 % interval | rank |
-|:--|--:|:-:|--:|:-:|:-:|
-"""
+HEAD = ["system", "digits (%)", "rank", "clothes (%)", "95 % interval", "rank"]
 
 
 def kept(sweep: str, data_set: str) -> KeptSweep:
@@ -47,17 +45,16 @@ def ranks(accuracies: dict[str, float]) -> dict[str, int]:
 
 def table(digits: dict[str, list[dict]], clothes: dict[str, list[dict]]) -> str:
     """Both accuracies of each system, and its rank by each, in Markdown."""
-    means = [{model: mean(runs[model]) for model in MODELS} for runs in (digits, clothes)]
+    means = [{model: mean(runs[model]) for model in SYSTEMS} for runs in (digits, clothes)]
     places = [ranks(accuracies) for accuracies in means]
     rows = []
-    for model, system in MODELS.items():
+    for model, system in SYSTEMS.items():
         on_digits, on_clothes = (accuracies[model] for accuracies in means)
         low, high = accuracy_interval(on_clothes, len(clothes[model][0]["right"]))
-        rows.append(
-            f"| {system} | {on_digits:.1f} | {places[0][model]} | {on_clothes:.1f} "
-            f"| {low:.1f} – {high:.1f} | {places[1][model]} |\n"
-        )
-    return HEAD + "".join(rows)
+        interval = f"{low:.1f} – {high:.1f}"
+        row = [system, f"{on_digits:.1f}", places[0][model], f"{on_clothes:.1f}", interval]
+        rows.append([str(entry) for entry in (*row, places[1][model])])
+    return markdown.table(HEAD, rows)
 
 
 def paired(one: str, other: str, clothes: dict[str, list[dict]]) -> str:
@@ -66,8 +63,8 @@ def paired(one: str, other: str, clothes: dict[str, list[dict]]) -> str:
     wins, losses = int((right & ~others_right).sum()), int((~right & others_right).sum())
     p_value = stats.binomtest(wins, wins + losses).pvalue
     return (
-        f"On {wins + losses} of the test images the {MODELS[one]} and the {MODELS[other]} differ, "
-        f"and on {wins} of these the {MODELS[one]} is right "
+        f"On {wins + losses} of the test images the {SYSTEMS[one]} and the {SYSTEMS[other]} "
+        f"differ, and on {wins} of these the {SYSTEMS[one]} is right "
         f"({{term}}`McNemar's test`: $p = {p_value:.2g}$).\n"
     )
 

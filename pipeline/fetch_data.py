@@ -17,11 +17,11 @@ from mnist_helpers.data import Mnist, SampleDataWarning, load_data
 from mnist_helpers.files import write_whole
 
 
-def fetch(data_set: str = "mnist") -> Mnist:
+def fetch(data_set: str = "mnist", split: str = "original") -> Mnist:
     """Load a data set; a sample in its place is for the caller to report."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SampleDataWarning)
-        return load_data(data_set)
+        return load_data(data_set, split)
 
 
 def identity(data: Mnist) -> dict[str, object]:

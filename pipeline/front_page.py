@@ -11,20 +11,11 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnist_helpers.evidence import KEPT_RUNS
+from mnist_helpers.evidence import kept_runs
 from mnist_helpers.figures import STYLE, WIDTH, line_style
 from mnist_helpers.metrics import accuracy_interval
 from mnist_helpers.original import PRINTED, PRINTED_DROPOUT, PRINTED_DROPOUT_L2
-
-# The names of the records, and what the chart calls the system. The last is a kept run.
-SYSTEMS = {
-    "02-logistic-regression--logistic_regression--*.json": "logistic regression",
-    "03-mlp--mlp--*.json": "MLP",
-    "04-regularized-mlp--regularized_mlp--*.json": "regularised MLP",
-    "05-simple-cnn--simple_cnn--*.json": "simple CNN",
-    "06-deeper-cnn--deeper_cnn--*.json": "deeper CNN",
-    "deeper_cnn--20001-steps--*.json": "deeper CNN, 20,001 steps",
-}
+from pipeline.systems import SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -38,17 +29,24 @@ class Result:
 
 
 def results(records: Path) -> list[Result]:
-    """One run of each system that ran: the smallest seed, and of that the shortest run."""
+    """One run of each system that ran: the smallest seed, and of that the shortest run.
+
+    The last is the long run that the repository keeps.
+    """
     found = []
-    for names, system in SYSTEMS.items():
-        paths = [*records.glob(names), *KEPT_RUNS.glob(names)]
-        runs = [json.loads(path.read_text()) for path in paths]
+    for model, system in SYSTEMS.items():
+        runs = [json.loads(path.read_text()) for path in records.glob(f"*--{model}--*.json")]
         if runs:
             run = min(runs, key=lambda run: (run["seed"], run["num_steps"]))
-            ours = run["test_accuracy"]
-            interval = accuracy_interval(ours, run["test_size"])
-            found.append(Result(system, ours, interval, printed(run)))
-    return found
+            found.append(result(system, run))
+    long, *_ = kept_runs("deeper_cnn", 20_001)
+    return [*found, result("deeper CNN, 20,001 steps", long)]
+
+
+def result(system: str, run: dict) -> Result:
+    """What the chart shows of a run."""
+    ours = run["test_accuracy"]
+    return Result(system, ours, accuracy_interval(ours, run["test_size"]), printed(run))
 
 
 def printed(run: dict) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 
 import matplotlib.pyplot as plt
@@ -10,6 +10,7 @@ import numpy as np
 
 from mnist_helpers.data import Mnist, Split
 from mnist_helpers.figures import WIDTH, label_sample, line_style, use_house_style
+from pipeline.markdown import table
 from pipeline.preparation import FIELD, nudge, prepare, scatter
 
 DIGITS = 500  # test images that are measured
@@ -97,9 +98,3 @@ def nudges_table(scores: Mapping[str, Mapping[str, list[float]]]) -> str:
         for position, amount in enumerate(amounts)
     ]
     return table(["nudge", *networks], rows)
-
-
-def table(head: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table: names to the left, numbers to the right."""
-    lines = [head, [":--", *["--:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -20,11 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from small_book import make, write_book
 
 import mnist_helpers
 from mnist_helpers.data import Mnist, SampleDataWarning, Split, load_data
 from mnist_helpers.sources import DIGITS, IdxFile, Publication
+from pipeline.print_book import browser_path
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # figures without a window
 
@@ -350,6 +352,21 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = make(folder)
     assert done.returncode == 0, done.stdout
     return folder
+
+
+# ---- browser ----
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if browser_path() is None:
+        pytest.skip("no Chromium or Chrome is installed")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=browser_path(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield started
+        started.close()
 
 
 # ---- data ----

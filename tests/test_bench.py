@@ -43,6 +43,7 @@ def test_the_page_shows_the_results_that_are_kept():
     assert [row["work"] for row in results["rows"]] == list(WORKS)
     assert results["rounds"] >= 5
     assert (page.OUT / "speed.md").read_text() == page.table(results)
+    assert (page.OUT / "parts.md").read_text() == page.parts_table(results)
     for row in results["rows"]:
         for way in page.WAYS:
             if way in row:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from mnist_helpers.data import Split
 from mnist_helpers.records import save_record
@@ -28,7 +28,6 @@ from pipeline.finish_pages import finished
 from pipeline.notebooks import CHAPTERS, ChapterError
 from pipeline.robustness import NUDGES, nudge_scores, steps_table
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 STATIC = CHAPTERS / "_static" / "draw"
 MEGABYTES = 1_000_000
 SHAPES = {
@@ -82,7 +81,7 @@ def build(small_data, tmp_path_factory) -> Path:
         predictions = logits(model.layers, random_weights(model.name), small_data.test.images)
         leave_run(folder / "records", model, small_data, predictions)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(browser_models, "load_data", lambda *_: small_data)
+        patch.setattr(browser_models, "fetch", lambda *_: small_data)
         main(folder)
     return folder
 
@@ -141,7 +140,7 @@ def test_the_manifest_says_length_and_checksum_of_what_each_script_brings(build)
 
 
 def test_weights_that_did_not_make_the_record_are_refused(small_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(browser_models, "load_data", lambda *_: small_data)
+    monkeypatch.setattr(browser_models, "fetch", lambda *_: small_data)
     leave_run(tmp_path, MODELS[0], small_data, np.eye(10)[np.zeros(100, int)])
     with pytest.raises(ChapterError, match="02-logistic-regression: the weights of"):
         browser_files(tmp_path)
@@ -222,19 +221,6 @@ def test_centring_takes_the_place_away(bars):
 
 
 # ---- in the browser ----
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("no Chromium or Chrome is installed")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()
 
 
 def visit(browser: Browser, page: Path, width: int = 1000) -> Page:

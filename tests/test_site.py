@@ -15,11 +15,10 @@ from urllib.parse import urlparse
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from pipeline.browser_models import MODELS
 from pipeline.notebooks import CHAPTERS, code_cells, read
-from pipeline.print_book import browser_path
 from pipeline.render_site import pages
 
 SITE = CHAPTERS.parent / "_build" / "test" / "html"
@@ -114,18 +113,6 @@ def address() -> Iterator[str]:
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments) -> None:
         pass
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if browser_path() is None:
-        pytest.skip("no Chromium or Chrome is installed")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=browser_path(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()
 
 
 # ---- each page, looked at once in all ways ----
