@@ -112,8 +112,8 @@ test-code: $(EXECUTED)
 	$(RUN) pytest -m "not long" tests --ignore=tests/test_site.py
 
 # The site has the full data; nbval runs the chapters on the sample, which is quicker and tests that way, too.
-WITHOUT_MNIST := MNIST_CACHE_DIR=$(abspath $(BUILD)/no-data) MNIST_MIRRORS=http://127.0.0.1:9/ \
-    PATH=$(abspath $(VENV)/bin)
+WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=http://127.0.0.1:9/ \
+    PATH="$(abspath $(VENV)/bin)"
 
 test-notebooks: $(EXECUTED)
 	$(RUN) pipeline.few_steps $(PARAMETERS) $(BUILD)/notebooks
