@@ -95,7 +95,7 @@ $(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/draw/manifest.js $(CHAPTERS:%=cha
 
 whole-pdf: $(BUILD)/book.pdf
 
-$(BUILD)/book.pdf: $(BUILD)/html/index.html
+$(BUILD)/book.pdf: $(BUILD)/html/index.html pipeline/print_book.py
 	@$(RUN) pipeline.print_book $(BUILD)
 
 # ---- for whoever works on the book ----

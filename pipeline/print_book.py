@@ -20,11 +20,22 @@ from mnist_helpers.files import write_whole
 from pipeline.render_site import pages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# The theme prints the title of one page; here each page has its own, on a new sheet.
+# What a reader of the site clicks is left out. A cell, a row or a picture stays on one sheet where
+# it can. So does a table, but not a long one: half a sheet would be empty before it.
 STYLE = """
-#jb-print-docs-body { display: none; }
-.bd-article h1 { display: block !important; }
+#jb-print-docs-body { display: none !important; }
+.bd-main .bd-content { margin: 0 !important; }
+.bd-article-container { display: block !important; }
+.bd-article-container, .bd-article { max-width: none !important; padding: 0 !important; }
+.bd-main .bd-content .bd-article h1:first-of-type { display: block; margin-top: 0; }
 .bd-article + .bd-article { break-before: page; }
+.cell_input, .cell_output, .admonition, figure, tr, dd { break-inside: avoid; }
+.bd-main .bd-content table:has(tr:nth-child(12)) { break-inside: auto; }
+details.hide > summary, .toggle-button, .sd-summary-state-marker { display: none !important; }
+.quiz-score, .prev-next-footer { display: none !important; }
+.draw-columns, .draw-row, .draw-scroll, .draw-settings, .draw-quiet { display: none !important; }
+.draw-on-paper { display: block !important; }
+#contents a { color: inherit; text-decoration: none; }
 """
 FOOTER = """<div style="width: 100%; font: 8pt sans-serif; text-align: center">
 <span class="pageNumber"></span></div>"""
@@ -49,6 +60,7 @@ def joined(html: Path) -> str:
     for page in others:
         articles.append(article_of(BeautifulSoup(page.read_text(), "html.parser"), page))
         articles[-2].insert_after(articles[-1])
+    articles[0].insert_before(contents(book, articles))
     for policy in book.select('meta[http-equiv="Content-Security-Policy"]'):
         policy.decompose()  # it names the scripts of the first page alone
     return str(book)
@@ -65,6 +77,19 @@ def article_of(page: BeautifulSoup, path: Path) -> Tag:
     for folded in article.select("details"):
         folded["open"] = ""
     return article
+
+
+def contents(book: BeautifulSoup, articles: list[Tag]) -> Tag:
+    """A cover: the book's title, which is that of its first page, and every other page's."""
+    titles = [article.find("h1").get_text().removesuffix("#").strip() for article in articles]
+    cover = book.new_tag("article", id="contents", attrs={"class": "bd-article"})
+    for name, text in (("h1", titles[0]), ("h2", "Contents")):
+        cover.append(book.new_tag(name, string=text))
+    for article, title in list(zip(articles, titles, strict=True))[1:]:
+        line = book.new_tag("p")
+        line.append(book.new_tag("a", href=f"#{article['id']}", string=title))
+        cover.append(line)
+    return cover
 
 
 def within_the_book(href: str, path: Path) -> str:

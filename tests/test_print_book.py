@@ -30,12 +30,14 @@ def build(tmp_path: Path, monkeypatch) -> Path:
 
 def test_pages_follow_each_other_and_every_link_within_leads_to_one_place(build: Path):
     book = BeautifulSoup(joined(build / "html"), "html.parser")
-    assert [title.get_text() for title in book.find_all("h1")] == ["One", "Two"]
+    cover, *articles = book.find_all("article")
+    assert [article.find("h1").get_text() for article in articles] == ["One", "Two"]
+    assert cover.find("h1").get_text() == "One" and cover.find("p").get_text() == "Two"
     assert len(book.find_all("nav")) == 1
     names = [element["id"] for element in book.select("[id]")]
     assert len(set(names)) == len(names)
     links = [link["href"] for link in book.find_all("a")]
-    assert links == ["#two--a", "#one--a", "https://example.org/two.html#a", "#one"]
+    assert links == ["#two", "#two--a", "#one--a", "https://example.org/two.html#a", "#one"]
     assert {link[1:] for link in links if link.startswith("#")} <= set(names)
 
 
