@@ -359,6 +359,41 @@ def test_a_quiz_marks_itself_from_the_keyboard(browser: Browser, address: str, n
     tab.close()
 
 
+# What has the focus: a number of its own, and whether it is seen to have it. A solution's button
+# lies over the whole title, and the title has the ring.
+FOCUSED = """() => {
+    const element = document.activeElement, title = element.closest(".admonition-title");
+    window.met ??= new Map();
+    if (!met.has(element)) met.set(element, met.size);
+    const box = element.getBoundingClientRect();
+    const inSight = box.width > 0 && box.bottom > 0 && box.top < innerHeight;
+    const styles = [getComputedStyle(element), title && getComputedStyle(title, "::before")];
+    const hasRing = styles.some(
+        style => style && (style.outlineStyle !== "none" || style.boxShadow !== "none"));
+    return {number: met.get(element), name: element.outerHTML.slice(0, 120),
+        atEnd: element === document.body, shown: inSight && hasRing};
+}"""
+
+
+@pytest.mark.parametrize("name", ["01-data", "draw"])
+def test_from_the_keyboard_every_stop_is_seen(browser: Browser, address: str, name: str):
+    context = browser.new_context(reduced_motion="reduce")
+    tab = context.new_page()
+    tab.goto(f"{address}/chapters/{name}.html")
+    tab.add_style_tag(content="* { transition: none !important }")
+    stops, unseen = 0, []
+    while True:
+        tab.keyboard.press("Tab")
+        focused = tab.evaluate(FOCUSED)
+        if focused["atEnd"] or focused["number"] < stops:
+            break
+        stops += 1
+        if not focused["shown"]:
+            unseen.append(focused["name"])
+    assert stops > 50 and unseen == []
+    context.close()
+
+
 def test_the_pages_lead_from_the_first_to_the_last():
     visited = [PAGES[0]]
     while following := page(visited[-1]).select_one("a.right-next"):
