@@ -20,6 +20,7 @@ from pathlib import Path
 
 import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -32,6 +33,27 @@ CELL_TIMEOUT = 3600  # seconds: a cell that takes longer hangs
 # Code and outputs travel over local sockets, which other users of a machine
 # could read; without this the kernel warns of it on every start.
 ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})
+
+
+class SavesAtTheEnd(NBClientEngine):
+    """Papermill's engine, which saves the notebook once, however the run ends.
+
+    Papermill saves it twice a cell, with all its outputs, and the kernel waits
+    for it: five seconds and more for a chapter.
+    """
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: NotebookExecutionManager, kernel_name: str, **settings
+    ) -> None:
+        path, nb_man.output_path = nb_man.output_path, None
+        try:
+            super().execute_managed_notebook(nb_man, kernel_name, **settings)
+        finally:
+            nb_man.output_path = path  # what calls this saves last of all
+
+
+papermill_engines.register("saves at the end", SavesAtTheEnd)
 
 
 def threads_for_one_job() -> int:
@@ -116,6 +138,7 @@ def execute(
             execution_timeout=CELL_TIMEOUT,
             start_timeout=300,
             config=ENCRYPTED,
+            engine_name="saves at the end",
         )
     except PapermillExecutionError as error:
         said = without_colours(f"{error.ename}: {error.evalue}")
