@@ -5,74 +5,83 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
-from scipy import stats
 
-from mnist_helpers.evidence import KeptSweep, kept_sweep
-from mnist_helpers.metrics import accuracy_interval
+from mnist_helpers.evidence import kept_sweep
+from mnist_helpers.metrics import mean_interval
 from mnist_helpers.sources import PUBLICATIONS
 from pipeline import markdown
 from pipeline.systems import SYSTEMS
 
-HEAD = ["system", "digits (%)", "rank", "clothes (%)", "95 % interval", "rank"]
+HEAD = ["system", "seeds", "digits (%)", "rank", "clothes (%)", "rank"]
+
+# Of each system its kept runs, in the order of their seeds.
+Runs = dict[str, list[dict]]
 
 
-def kept(sweep: str, data_set: str) -> KeptSweep:
-    """A kept sweep on a data set in the original's split."""
+def runs_on(data_set: str, *sweeps: str) -> Runs:
+    """The runs of the five systems on a data set, from the kept sweeps that have them."""
     data = SimpleNamespace(sha256=PUBLICATIONS[data_set].sha256, split="original")
-    return kept_sweep(sweep, data, {})
-
-
-def mean(runs: list[dict], part: str = "test") -> float:
-    """Mean accuracy of some runs in percent."""
-    return float(np.mean([run[part] for run in runs]))
-
-
-def runs_on_digits() -> dict[str, list[dict]]:
-    """The runs that chapter 7 shows, by model."""
-    runs = kept("headline", "mnist").runs
-    grid = kept("chapter-4-grid", "mnist").runs
-    settings = [found for model, found in grid.items() if "_dropconnect" in model]
+    runs: Runs = {}
+    for sweep in sweeps:
+        runs |= kept_sweep(sweep, data, {}).runs
+    settings = [found for model, found in runs.items() if "_dropconnect" in model]
     # Chosen as in chapter 4.
-    runs["regularized_mlp"] = max(settings, key=lambda found: mean(found, "valid"))
-    return runs
+    runs["regularized_mlp"] = max(settings, key=lambda found: np.mean(part(found, "valid")))
+    return {model: runs[model] for model in SYSTEMS}
 
 
-def ranks(accuracies: dict[str, float]) -> dict[str, int]:
-    """The best model has rank 1."""
-    best_first = sorted(accuracies, key=accuracies.__getitem__, reverse=True)
+def runs_on_digits() -> Runs:
+    """The runs that chapter 7 shows."""
+    return runs_on("mnist", "headline", "chapter-4-grid")
+
+
+def runs_on_clothes() -> Runs:
+    return runs_on("fashion_mnist", "fashion")
+
+
+def part(runs: list[dict], name: str = "test") -> np.ndarray:
+    """The accuracies of some runs on a part of the data, in percent."""
+    return np.array([run[name] for run in runs])
+
+
+def ranks(runs: Runs) -> dict[str, int]:
+    """The system with the best mean has rank 1."""
+    best_first = sorted(runs, key=lambda model: part(runs[model]).mean(), reverse=True)
     return {model: place for place, model in enumerate(best_first, start=1)}
 
 
-def table(digits: dict[str, list[dict]], clothes: dict[str, list[dict]]) -> str:
+def mean_over_seeds(runs: list[dict]) -> str:
+    """With its interval, where there are several runs."""
+    if len(runs) == 1:
+        return f"{runs[0]['test']:.1f}"
+    mean, half_width = mean_interval(part(runs))
+    return f"{mean:.1f} ± {half_width:.1f}"
+
+
+def table(digits: Runs, clothes: Runs) -> str:
     """Both accuracies of each system, and its rank by each, in Markdown."""
-    means = [{model: mean(runs[model]) for model in SYSTEMS} for runs in (digits, clothes)]
-    places = [ranks(accuracies) for accuracies in means]
     rows = []
     for model, system in SYSTEMS.items():
-        on_digits, on_clothes = (accuracies[model] for accuracies in means)
-        low, high = accuracy_interval(on_clothes, len(clothes[model][0]["right"]))
-        interval = f"{low:.1f} – {high:.1f}"
-        row = [system, f"{on_digits:.1f}", places[0][model], f"{on_clothes:.1f}", interval]
-        rows.append([str(entry) for entry in (*row, places[1][model])])
+        row = [system, str(len(clothes[model]))]
+        for runs in (digits, clothes):
+            row += [mean_over_seeds(runs[model]), str(ranks(runs)[model])]
+        rows.append(row)
     return markdown.table(HEAD, rows)
 
 
-def paired(one: str, other: str, clothes: dict[str, list[dict]]) -> str:
-    """McNemar's test of two systems on the same clothes, in a sentence (chapter 7)."""
-    right, others_right = (clothes[model][0]["right"] for model in (one, other))
-    wins, losses = int((right & ~others_right).sum()), int((~right & others_right).sum())
-    p_value = stats.binomtest(wins, wins + losses).pvalue
+def paired(one: str, other: str, clothes: Runs) -> str:
+    """The difference of two systems from the same seeds (chapter 5), in a sentence."""
+    gain, half_width = mean_interval(part(clothes[one]) - part(clothes[other]))
     return (
-        f"On {wins + losses} of the test images the {SYSTEMS[one]} and the {SYSTEMS[other]} "
-        f"differ, and on {wins} of these the {SYSTEMS[one]} is right "
-        f"({{term}}`McNemar's test`: $p = {p_value:.2g}$).\n"
+        f"Seed by seed, the {SYSTEMS[one]} minus the {SYSTEMS[other]} is "
+        f"{gain:+.2f} ± {half_width:.2f} points.\n".replace("-", "−")
     )
 
 
 def fashion_page_files() -> dict[str, bytes]:
     """The table and the sentence that chapters/fashion.md includes, by file name."""
-    digits, clothes = runs_on_digits(), kept("fashion", "fashion_mnist").runs
+    clothes = runs_on_clothes()
     return {
-        "fashion-table.md": table(digits, clothes).encode(),
+        "fashion-table.md": table(runs_on_digits(), clothes).encode(),
         "fashion-pair.md": paired("mlp", "regularized_mlp", clothes).encode(),
     }

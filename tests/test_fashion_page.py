@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
-from pipeline.fashion_page import fashion_page_files, kept, mean, ranks, runs_on_digits
+import numpy as np
+import pytest
+
+from mnist_helpers.metrics import mean_interval
+from pipeline.fashion_page import (
+    fashion_page_files,
+    mean_over_seeds,
+    part,
+    ranks,
+    runs_on_clothes,
+    runs_on_digits,
+)
 from pipeline.systems import SYSTEMS
 
 
-def test_the_best_has_rank_one():
-    assert ranks({"worse": 80.0, "best": 90.0, "worst": 70.0}) == {
-        "best": 1,
-        "worse": 2,
-        "worst": 3,
-    }
+def test_the_best_mean_has_rank_one():
+    runs = {"worse": [80.0, 80.0], "best": [95.0, 70.0], "worst": [70.0, 75.0]}
+    of_tests = {name: [{"test": percent} for percent in found] for name, found in runs.items()}
+    assert ranks(of_tests) == {"best": 1, "worse": 2, "worst": 3}
 
 
-def test_the_table_has_a_row_for_each_system_and_the_sentence_its_numbers():
-    files = {name: content.decode() for name, content in fashion_page_files().items()}
-    assert all(f"| {system} |" in files["fashion-table.md"] for system in SYSTEMS.values())
-    assert len(SYSTEMS) == 5 and "McNemar" in files["fashion-pair.md"]
+def test_the_table_has_a_row_for_each_system_with_mean_and_interval_over_seeds():
+    table = fashion_page_files()["fashion-table.md"].decode()
+    for runs in (runs_on_digits(), runs_on_clothes()):
+        for model, system in SYSTEMS.items():
+            row = next(line for line in table.splitlines() if line.startswith(f"| {system} |"))
+            assert mean_over_seeds(runs[model]) in row
+    assert mean_over_seeds([{"test": 90.0}, {"test": 92.0}]).startswith("91.0 ± 12.7")
+
+
+@pytest.mark.parametrize("runs", [runs_on_digits, runs_on_clothes])
+def test_five_seeds_and_more_of_all_that_draws_at_random(runs):
+    for model, found in runs().items():
+        seeds = [run["seed"] for run in found]
+        assert seeds == list(range(len(seeds)))
+        assert len(seeds) >= 5 or model == "logistic_regression"
 
 
 def test_the_ranking_is_as_the_page_says():
-    digits, clothes = (
-        ranks({model: mean(runs[model]) for model in SYSTEMS})
-        for runs in (runs_on_digits(), kept("fashion", "fashion_mnist").runs)
-    )
+    digits, clothes = ranks(runs_on_digits()), ranks(runs_on_clothes())
     convolutional = {"simple_cnn", "deeper_cnn"}
     assert all(digits[model] < digits["logistic_regression"] for model in convolutional)
     assert all(clothes[model] > clothes["logistic_regression"] for model in convolutional)
     assert {clothes["mlp"], clothes["regularized_mlp"]} == {1, 2}
+
+
+def test_the_pair_is_compared_seed_by_seed():
+    clothes = runs_on_clothes()
+    gain, half_width = mean_interval(part(clothes["mlp"]) - part(clothes["regularized_mlp"]))
+    sentence = fashion_page_files()["fashion-pair.md"].decode()
+    assert f"{abs(gain):.2f} ± {half_width:.2f} points" in sentence
+    assert np.sign(gain) == (1 if "is +" in sentence else -1)
