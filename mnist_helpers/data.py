@@ -205,8 +205,8 @@ def one_hot(classes: np.ndarray, num_labels: int = NUM_LABELS) -> np.ndarray:
 
     Raises
     ------
-    ValueError
-        If ``classes`` are no integers, or one of them is not among the labels.
+    IndexError
+        If a class is ``num_labels`` or more, or not an integer.
 
     Examples
     --------
@@ -214,11 +214,6 @@ def one_hot(classes: np.ndarray, num_labels: int = NUM_LABELS) -> np.ndarray:
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    if not np.issubdtype(classes.dtype, np.integer):
-        raise ValueError(f"Classes are integers; these are {classes.dtype}.")
-    strays = np.unique(classes[(classes < 0) | (classes >= num_labels)])
-    if strays.size:
-        raise ValueError(f"Classes are 0 to {num_labels - 1}; among these is {strays[0]}.")
     return np.eye(num_labels, dtype=np.float32)[classes]
 
 
