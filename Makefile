@@ -105,7 +105,7 @@ FEW_STEPS := BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
 
 whole-test: $(READY)
 	@echo "Testing code and book side by side: minutes; each part reports when it is done"
-	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line $(FEW_STEPS) \
+	@$(MAKE) --jobs=3 --no-print-directory --output-sync=line $(FEW_STEPS) \
 	    test-code test-notebooks test-site
 
 test-code: $(EXECUTED)

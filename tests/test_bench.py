@@ -64,3 +64,16 @@ def test_a_step_is_taken_apart_into_operations_of_its_own_shapes(work):
     assert all(part["milliseconds"] > 0 for part in found.values())
     counted = sum(part["operations"] for part in found.values()) / WORKS[work].batch_size
     assert 0.9 < counted / (2 * WORKS[work].multiply_adds) <= 1.01
+
+
+def test_bending_by_nothing_leaves_the_chapters_distortion(book):
+    import tensorflow as tf
+
+    from bench.going_further import bend
+
+    images = tf.reshape(book.images[:2], [2, 28, 28, 1])
+    a_pixel_to_the_left = tf.constant([[1, 0, 1, 0, 1, 0, 0, 0]] * 2, tf.float32)
+    moved = bend(0.0, lambda count: a_pixel_to_the_left, images)
+    np.testing.assert_allclose(moved[:, :27, :26], images[:, :27, 1:27], atol=1e-4)
+    bent = bend(1.0, lambda count: a_pixel_to_the_left, images)
+    assert bent.shape == images.shape and not np.allclose(bent, moved, atol=0.1)

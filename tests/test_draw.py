@@ -547,4 +547,7 @@ def test_a_phone_shows_all_of_it_and_nothing_jumps(browser, site):
     wait_for_networks(tab)
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360
     assert tab.evaluate("shifted") < 0.1
+    heads = tab.locator("#draw-answers thead th")
+    assert heads.count() == 1 + len(MODELS)
+    assert heads.evaluate_all("cells => cells.every(c => c.scrollWidth <= c.clientWidth)")
     tab.close()

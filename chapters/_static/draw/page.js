@@ -254,11 +254,18 @@
   const signed = (amount) => `${amount > 0 ? "+" : ""}${amount}`.replace("-", "−");
   const percent = (p) => `${(100 * p).toFixed(p > 0.9995 || p < 0.0005 ? 0 : 1)} %`;
 
+  /** A column for each network; its title may part where the column is narrow. */
+  function addColumns(head) {
+    for (const { title } of state.manifest.models) {
+      head.append(cell("th", title.replace(/\w{6}(?=\w{4})/g, "$&\u00ad"), { scope: "col" }));
+    }
+  }
+
   function buildTable() {
     const table = element("answers");
     const head = table.createTHead().insertRow();
     head.append(cell("th", "digit", { scope: "col" }));
-    for (const { title } of state.manifest.models) head.append(cell("th", title, { scope: "col" }));
+    addColumns(head);
     const body = table.createTBody();
     for (let digit = 0; digit < 10; digit++) {
       const row = body.insertRow();
@@ -518,7 +525,7 @@
     for (let digit = 0; digit < 10; digit++) element("class").append(new Option(String(digit), String(digit)));
     const head = element("scores").createTHead().insertRow();
     head.append(cell("th", "steps and nudges", { scope: "col" }));
-    for (const { title } of state.manifest.models) head.append(cell("th", title, { scope: "col" }));
+    addColumns(head);
   }
 
   function listen() {
