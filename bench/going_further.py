@@ -6,7 +6,7 @@ PART is race, ablation, small, precise, tried or book; without it all are made. 
 written to ``mnist_helpers/kept_experiments/PART.json``, which chapter 8 reads.
 On two free cores: ten runs of the recipe in turns with keras.io's example
 (5 minutes), what each step of the recipe's first version is worth (10), networks
-of few parameters (30), networks of few errors and their ensemble (20), and what
+of few parameters (20), networks of few errors and their ensemble (20), and what
 else was tried to have fewer (30). The systems of the earlier chapters come from
 the records of the last `make -j2 book`.
 
@@ -52,6 +52,8 @@ SMALL_RUN = {"num_steps": 11_000, "batch_size": 100, "learning_rate": 0.01}
 PRECISE = (32, 64, 64, 96)
 PRECISE_RUN = {"num_steps": 13_200, "batch_size": 100, "learning_rate": 0.01, "smoothing": 0.1}
 FEW_SEEDS = range(3)
+MORE_SEEDS = range(3, 5)  # for what was chosen
+ENOUGH = 99.4  # percent of the validation images: what a small network must hold
 HELD_OUT = 20_000  # of the 60,000 published training images; the others teach
 TRIED_RUN = PRECISE_RUN | {"filters": PRECISE, "num_steps": 9_600}  # 24 epochs of the others
 # What else might leave fewer errors: changes of that run, and pixels to bend by.
@@ -212,14 +214,27 @@ class Bench:
         return {"settings": FIRST_VERSION, "variants": variants}
 
     def small(self) -> dict:
-        """Normalised networks of several widths: as few parameters as will do."""
-        networks = []
-        for filters in SMALL:
+        """Normalised networks of several widths: as few parameters as will do.
+
+        The narrowest that is good enough on validation images gets more seeds.
+        """
+
+        def runs_of(filters: tuple[int, ...], seeds: range) -> list[dict]:
             runs = []
-            for seed in FEW_SEEDS:
+            for seed in seeds:
                 runs.append(self.run("train_normalised", seed, filters=filters, **SMALL_RUN))
                 report(f"filters {filters}", runs[-1])
-            networks.append(self.normalised_facts(filters) | {"runs": runs})
+            return runs
+
+        networks = [
+            self.normalised_facts(filters) | {"runs": runs_of(filters, FEW_SEEDS)}
+            for filters in SMALL
+        ]
+        chosen = min(
+            (network for network in networks if is_good_enough(network["runs"])),
+            key=lambda network: network["parameters"],
+        )
+        chosen["runs"] += runs_of(chosen["filters"], MORE_SEEDS)
         return {"settings": SMALL_RUN, "networks": networks}
 
     def normalised_facts(self, filters: tuple[int, ...]) -> dict:
@@ -267,7 +282,11 @@ class Bench:
                 settings["change"] = partial(bend, pixels, self.chapter["random_transforms"])
             clock = Clock()
             model, curve = self.chapter["train_normalised"](*taught, 0, **settings)
-            facts = {"seed": 0, "seconds": round(curve.seconds, 3)} | clock.read()
+            facts = {
+                "changes": changes,
+                "seed": 0,
+                "seconds": round(curve.seconds, 3),
+            } | clock.read()
             facts["distorted_accuracy"] = round(float(curve.minibatch_accuracy[-500:].mean()), 3)
             for part, chosen in parts.items():
                 percent = accuracy(predict(model, images[chosen]), labels[chosen])
@@ -302,11 +321,18 @@ class Bench:
         return {"split": "original", "runs": runs}
 
 
+def is_good_enough(runs: list[dict]) -> bool:
+    """By the first seeds, which every width has."""
+    first = [run["validation_accuracy"] for run in runs[: len(FEW_SEEDS)]]
+    return np.mean(first) >= ENOUGH
+
+
 def bend(pixels: float, random_transforms: Callable, images: tf.Tensor) -> tf.Tensor:
     """The chapter's distortions, and a random bending that varies from place to place.
 
     Elastic distortions, after Simard and others (2003): each pixel is moved by a
-    smooth random field with about the given standard deviation.
+    smooth random field. Its standard deviation is on average 0.86 times that of
+    its 5 x 5 coarse values, which is the number of pixels given.
     """
     count = tf.shape(images)[0]
     transforms = tf.unstack(random_transforms(count)[:, :6], axis=1)

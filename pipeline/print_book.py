@@ -30,10 +30,11 @@ STYLE = """
 .bd-main .bd-content .bd-article h1:first-of-type { display: block; margin-top: 0; }
 .bd-article + .bd-article { break-before: page; }
 .cell_input, .cell_output, .admonition, figure, tr, dd { break-inside: avoid; }
-.bd-main .bd-content table:has(tr:nth-child(12)) { break-inside: auto; }
+.bd-main .bd-content :is(table, .cell_output):has(tr:nth-child(12)) { break-inside: auto; }
 details.hide > summary, .toggle-button, .sd-summary-state-marker { display: none !important; }
 .quiz-score, .prev-next-footer { display: none !important; }
-.draw-columns, .draw-row, .draw-scroll, .draw-settings, .draw-quiet { display: none !important; }
+.draw-columns, .draw-row, .draw-scroll, .draw-settings, .draw-quiet, .draw-box, #draw--draw-said
+{ display: none !important; }
 .draw-on-paper { display: block !important; }
 #contents a { color: inherit; text-decoration: none; }
 """
@@ -81,7 +82,7 @@ def article_of(page: BeautifulSoup, path: Path) -> Tag:
 
 def contents(book: BeautifulSoup, articles: list[Tag]) -> Tag:
     """A cover: the book's title, which is that of its first page, and every other page's."""
-    titles = [article.find("h1").get_text().removesuffix("#").strip() for article in articles]
+    titles = [title_of(article) for article in articles]
     cover = book.new_tag("article", id="contents", attrs={"class": "bd-article"})
     for name, text in (("h1", titles[0]), ("h2", "Contents")):
         cover.append(book.new_tag(name, string=text))
@@ -90,6 +91,12 @@ def contents(book: BeautifulSoup, articles: list[Tag]) -> Tag:
         line.append(book.new_tag("a", href=f"#{article['id']}", string=title))
         cover.append(line)
     return cover
+
+
+def title_of(article: Tag) -> str:
+    """With its number, without the sign that links to it."""
+    title = article.find("h1")
+    return "".join(text for text in title.strings if not text.find_parent(class_="headerlink"))
 
 
 def within_the_book(href: str, path: Path) -> str:

@@ -36,10 +36,11 @@ ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})
 
 
 class SavesAtTheEnd(NBClientEngine):
-    """Papermill's engine, which saves the notebook once, however the run ends.
+    """Papermill's engine, which saves the notebook before and after the run, not on the way.
 
-    Papermill saves it twice a cell, with all its outputs, and the kernel waits
-    for it: five seconds and more for a chapter.
+    Also after a cell that failed, took too long or ended its kernel. Papermill
+    saves it twice a cell, with all its outputs, and the kernel waits for it: five
+    seconds and more for a chapter.
     """
 
     @classmethod

@@ -221,7 +221,7 @@ def test_a_kept_sweep_fits_together_and_has_its_definition(name):
 def test_every_kept_sweep_is_shown_by_a_page(name):
     sources = [cell.source for path in CHAPTERS.glob("*.ipynb") for cell in read(path).cells]
     sources.append((CHAPTERS.parent / "pipeline" / "fashion_page.py").read_text())
-    assert re.search(rf'kept(_sweep)?\("{name}"', "\n".join(sources))
+    assert re.search(rf'(kept_sweep|runs_on)\([^)]*"{name}"', "\n".join(sources))
 
 
 def test_an_unknown_experiment_is_refused_and_the_known_ones_are_named():

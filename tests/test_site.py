@@ -359,19 +359,22 @@ def test_a_quiz_marks_itself_from_the_keyboard(browser: Browser, address: str, n
     tab.close()
 
 
-# What has the focus: a number of its own, and whether it is seen to have it. A solution's button
-# lies over the whole title, and the title has the ring.
+# What has the focus: a number of its own, and whether it is in sight and looks other than without.
+# A solution's button lies over the whole title, and the title has the ring.
 FOCUSED = """() => {
     const element = document.activeElement, title = element.closest(".admonition-title");
     window.met ??= new Map();
     if (!met.has(element)) met.set(element, met.size);
     const box = element.getBoundingClientRect();
     const inSight = box.width > 0 && box.bottom > 0 && box.top < innerHeight;
-    const styles = [getComputedStyle(element), title && getComputedStyle(title, "::before")];
-    const hasRing = styles.some(
-        style => style && (style.outlineStyle !== "none" || style.boxShadow !== "none"));
+    const look = () => [getComputedStyle(element), title && getComputedStyle(title, "::before")]
+        .map(style => style && [style.outline, style.boxShadow]).join();
+    const withFocus = look();
+    element.blur();
+    const without = look();
+    element.focus({preventScroll: true});
     return {number: met.get(element), name: element.outerHTML.slice(0, 120),
-        atEnd: element === document.body, shown: inSight && hasRing};
+        atEnd: element === document.body, shown: inSight && withFocus !== without};
 }"""
 
 
@@ -390,6 +393,7 @@ def test_from_the_keyboard_every_stop_is_seen(browser: Browser, address: str, na
         stops += 1
         if not focused["shown"]:
             unseen.append(focused["name"])
+    assert focused["atEnd"] or focused["number"] == 0, f"caught at {focused['name']}"
     assert stops > 50 and unseen == []
     context.close()
 
