@@ -13,7 +13,9 @@ from pipeline.print_book import browser_path, joined
 FIRST = """<html><head><meta http-equiv="Content-Security-Policy" content="x"></head><body>
 <nav>Side bar</nav><article><h1 id="a">One</h1><a href="two.html#a">to two</a>
 <a href="#a">here</a><a href="https://example.org/two.html#a">out</a></article></body></html>"""
-SECOND = """<html><body><nav>Side bar</nav><article><h1 id="a">Two<a class="headerlink" href="#a">#</a></h1><a href="one.html">back</a>
+SECOND = """<html><body><nav>Side bar</nav><article>
+<h1 id="a">Two<a class="headerlink" href="#a">#</a></h1>
+<a href="one.html">back</a>
 <details><summary>Answer</summary>42</details></article></body></html>"""
 
 
