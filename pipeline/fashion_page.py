@@ -53,9 +53,9 @@ def ranks(runs: Runs) -> dict[str, int]:
 def mean_over_seeds(runs: list[dict]) -> str:
     """With its interval, where there are several runs."""
     if len(runs) == 1:
-        return f"{runs[0]['test']:.1f}"
+        return f"{runs[0]['test']:.2f}"
     mean, half_width = mean_interval(part(runs))
-    return f"{mean:.1f} ± {half_width:.1f}"
+    return f"{mean:.2f} ± {half_width:.2f}"
 
 
 def table(digits: Runs, clothes: Runs) -> str:

@@ -29,7 +29,7 @@ def test_the_table_has_a_row_for_each_system_with_mean_and_interval_over_seeds()
         for model, system in SYSTEMS.items():
             row = next(line for line in table.splitlines() if line.startswith(f"| {system} |"))
             assert mean_over_seeds(runs[model]) in row
-    assert mean_over_seeds([{"test": 90.0}, {"test": 92.0}]) == "91.0 ± 12.7"
+    assert mean_over_seeds([{"test": 90.0}, {"test": 92.0}]) == "91.00 ± 12.71"
 
 
 @pytest.mark.parametrize("model", SYSTEMS)
@@ -47,6 +47,16 @@ def test_the_ranking_is_as_the_page_says():
     assert all(digits[model] < digits["logistic_regression"] for model in convolutional)
     assert all(clothes[model] > clothes["logistic_regression"] for model in convolutional)
     assert {clothes["mlp"], clothes["regularized_mlp"]} == {1, 2}
+
+
+def test_the_intervals_are_as_the_page_says():
+    clothes = runs_on_clothes()
+    for model in ("simple_cnn", "deeper_cnn"):
+        mean, half_width = mean_interval(part(clothes[model]))
+        assert mean + half_width < clothes["logistic_regression"][0]["test"]
+    for runs in (runs_on_digits(), clothes):
+        gain, half_width = mean_interval(part(runs["mlp"]) - part(runs["regularized_mlp"]))
+        assert abs(gain) < half_width
 
 
 def test_the_pair_is_compared_seed_by_seed():
