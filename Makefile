@@ -105,11 +105,11 @@ FEW_STEPS := BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
 
 whole-test: $(READY)
 	@echo "Testing code and book side by side: minutes; each part reports when it is done"
-	@$(MAKE) --jobs=3 --no-print-directory --output-sync=line $(FEW_STEPS) \
+	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line $(FEW_STEPS) \
 	    test-code test-notebooks test-site
 
 test-code: $(EXECUTED)
-	$(RUN) pytest -m "not long" tests --ignore=tests/test_site.py
+	OMP_NUM_THREADS=1 $(RUN) pytest -m "not long" tests --ignore=tests/test_site.py
 
 # The site has the full data; nbval runs the chapters on the sample, which is quicker and tests that way, too.
 WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=http://127.0.0.1:9/ \
