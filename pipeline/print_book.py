@@ -30,6 +30,7 @@ STYLE = """
 .bd-main .bd-content .bd-article h1:first-of-type { display: block; margin-top: 0; }
 .bd-article + .bd-article { break-before: page; }
 .cell_input, .cell_output, .admonition, figure, tr, dd { break-inside: avoid; }
+dt { break-after: avoid; }
 .bd-main .bd-content :is(table, .cell_output):has(tr:nth-child(12)) { break-inside: auto; }
 details.hide > summary, .toggle-button, .sd-summary-state-marker { display: none !important; }
 .quiz-score, .prev-next-footer { display: none !important; }
