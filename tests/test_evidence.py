@@ -296,6 +296,20 @@ def test_the_ablation_looked_at_no_test_image():
         assert all("test_accuracy" not in run for run in variant["runs"])
 
 
+def test_nothing_that_was_tried_stands_out():
+    """As the chapter says: each change leaves as many errors as the recipe, within their luck."""
+    tried = kept_experiment("tried")
+    settings, taught = tried["settings"], 60_000 - tried["held_out"]
+    assert settings["num_steps"] * settings["batch_size"] / taught == 24  # epochs
+    errors = {
+        name: tried["held_out"] * (1 - run["held_out_accuracy"] / 100)
+        for name, run in tried["variants"].items()
+    }
+    recipe = errors.pop("the recipe")
+    assert len(errors) == 3 and all(abs(n - recipe) < recipe**0.5 for n in errors.values())
+    assert all(run["train_accuracy"] > 99.8 for run in tried["variants"].values())
+
+
 def test_the_chapter_and_the_kept_runs_have_the_same_recipe():
     """The settings of the kept runs are the chapter's defaults."""
     settings = kept_experiment("race")["recipe"]["settings"]

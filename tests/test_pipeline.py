@@ -12,13 +12,16 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from papermill.engines import NBClientEngine
 from small_book import html, make, ran, write_chapter
 
 from pipeline.fingerprint import LONG
 from pipeline.kept_records import forget_records, replace_records
 from pipeline.notebooks import ChapterError, code_cells, faults, normalised, with_outputs
 from pipeline.render_site import LAUNCH_BUTTONS, with_buttons
+from pipeline.run_chapter import SavesAtTheEnd
 from pipeline.tidy_notebooks import tidy
 
 NO_REPOSITORY = {"url": "", "branch": "main"}
@@ -184,6 +187,24 @@ def test_faults_names_what_must_not_be_published():
         "code cell 3 left a progress bar behind",
         "code cell 4 did not run",
     ]
+
+
+def test_a_notebook_is_saved_before_and_after_its_run_even_if_its_kernel_dies(monkeypatch):
+    saved = []
+    monkeypatch.setattr("papermill.engines.write_ipynb", lambda nb, path: saved.append(path))
+
+    def dies(_, nb_man, kernel_name, **settings):
+        for cell in nb_man.nb.cells:
+            nb_man.cell_start(cell)
+            nb_man.cell_complete(cell)
+        raise DeadKernelError
+
+    monkeypatch.setattr(NBClientEngine, "execute_managed_notebook", classmethod(dies))
+    notebook = executed(new_code_cell("a"), new_code_cell("b"))
+    notebook.metadata["papermill"] = nbformat.NotebookNode()
+    with pytest.raises(DeadKernelError):
+        SavesAtTheEnd.execute_notebook(notebook, "python3", output_path="x", progress_bar=False)
+    assert saved == ["x", "x"]
 
 
 def test_outputs_of_other_code_are_refused():
