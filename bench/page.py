@@ -108,7 +108,7 @@ def draw(results: dict, path: Path) -> None:
 
 def main() -> None:
     """Write the files."""
-    results = json.loads(RESULTS.read_text())
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
     draw(results, OUT / "speed.svg")
     text = table(results)
     write_whole(OUT / "speed.md", lambda stream: stream.write(text.encode()))

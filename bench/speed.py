@@ -39,7 +39,12 @@ class Side:
     def __init__(self, command: list[str], threads: int):
         environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            encoding="utf-8",
         )
         self.facts = self._answer()
 
@@ -110,7 +115,7 @@ def processor() -> str:
     try:
         names = [
             line
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
             if line.startswith("model name")
         ]
         return names[0].split(":")[1].strip()

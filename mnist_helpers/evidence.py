@@ -108,7 +108,7 @@ def kept_runs(model: str, num_steps: int) -> list[dict]:
             f"No run of {model!r} with {num_steps} steps is kept; "
             f"there is {', '.join(sorted(kept))}."
         )
-    runs = [json.loads(path.read_text()) for path in kept[recipe]]
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in kept[recipe]]
     return sorted(runs, key=lambda run: run["seed"])
 
 
@@ -256,7 +256,7 @@ def _kept(folder: Path, kind: str, name: str) -> dict:
     if name not in paths:
         known = ", ".join(sorted(paths)) or "none"
         raise ValueError(f"No {kind} {name!r} is kept; there is {known}.")
-    return json.loads(paths[name].read_text())
+    return json.loads(paths[name].read_text(encoding="utf-8"))
 
 
 _PARTS = {"train": "train", "valid": "validation", "test": "test"}

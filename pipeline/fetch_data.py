@@ -36,7 +36,7 @@ def main(status_file: Path) -> None:
     if data.is_sample:
         print("  WARNING: the book is made from 5,000 digits, not from MNIST, and says so.")
     text = json.dumps(identity(data), indent=1)
-    if not status_file.exists() or status_file.read_text() != text:
+    if not status_file.exists() or status_file.read_text(encoding="utf-8") != text:
         write_whole(status_file, lambda stream: stream.write(text.encode()))
 
 

@@ -20,7 +20,7 @@ from pipeline.notebooks import CHAPTERS
 
 
 def main(parameters_file: Path, folder: Path) -> None:
-    parameters = yaml.safe_load(parameters_file.read_text())
+    parameters = yaml.safe_load(parameters_file.read_text(encoding="utf-8"))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in sorted(CHAPTERS.glob("*.ipynb")):

@@ -33,7 +33,7 @@ def kept_results(code: list[str]) -> dict[str, str]:
     """Digests of the results that the repository keeps and a chapter names."""
     quoted = "\n".join(code)
     return {
-        path.name: digest(path.read_text())
+        path.name: digest(path.read_text(encoding="utf-8"))
         for path in sorted((ROOT / "mnist_helpers").glob("kept_*/*.json"))
         if repr(path.stem.split("--")[0]) in quoted
     }
@@ -41,7 +41,7 @@ def kept_results(code: list[str]) -> dict[str, str]:
 
 def fingerprints(build: Path, parameters: dict[str, dict]) -> dict[str, dict]:
     """What each run depends on, by the name of the run."""
-    data = json.loads((build / "data.json").read_text())
+    data = json.loads((build / "data.json").read_text(encoding="utf-8"))
     chapters = [path.stem for path in sorted(CHAPTERS.glob("*.ipynb"))]
     runs = {chapter: (chapter, parameters.get(chapter, {})) for chapter in chapters} | {
         run: (chapter, set_to) for run, (chapter, set_to) in LONG.items() if chapter in chapters
@@ -53,9 +53,9 @@ def fingerprints(build: Path, parameters: dict[str, dict]) -> dict[str, dict]:
 def shared_facts() -> dict[str, object]:
     """What the outputs of every run depend on: the locked requirements and the helpers."""
     return {
-        "requirements": digest((ROOT / "requirements.lock").read_text()),
+        "requirements": digest((ROOT / "requirements.lock").read_text(encoding="utf-8")),
         "helpers": {
-            path.name: digest(normalised(path.read_text()))
+            path.name: digest(normalised(path.read_text(encoding="utf-8")))
             for path in sorted((ROOT / "mnist_helpers").glob("*.py"))
         },
     }
@@ -77,10 +77,14 @@ def facts(
 
 
 def main(build: Path, parameters_file: str = "") -> None:
-    parameters = yaml.safe_load(Path(parameters_file).read_text()) if parameters_file else {}
+    parameters = (
+        yaml.safe_load(Path(parameters_file).read_text(encoding="utf-8"))
+        if parameters_file
+        else {}
+    )
     for run, depends_on in fingerprints(build, parameters).items():
         path, text = build / "fingerprints" / f"{run}.json", json.dumps(depends_on, indent=1)
-        if not path.exists() or path.read_text() != text:
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_whole(path, lambda stream, text=text: stream.write(text.encode()))
             if run in LONG:  # it runs only when asked to; until then its old result must not stand
                 forget_records(run, build / "records")

@@ -35,7 +35,10 @@ def results(records: Path) -> list[Result]:
     """
     found = []
     for model, system in SYSTEMS.items():
-        runs = [json.loads(path.read_text()) for path in records.glob(f"*--{model}--*.json")]
+        runs = [
+            json.loads(path.read_text(encoding="utf-8"))
+            for path in records.glob(f"*--{model}--*.json")
+        ]
         if runs:
             run = min(runs, key=lambda run: (run["seed"], run["num_steps"]))
             found.append(result(system, run))

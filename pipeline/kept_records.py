@@ -35,8 +35,8 @@ def _list_file(run: str, folder: Path) -> Path:
 
 def _listed(run: str, folder: Path) -> set[str]:
     path = _list_file(run, folder)
-    return set(path.read_text().split()) if path.exists() else set()
+    return set(path.read_text(encoding="utf-8").split()) if path.exists() else set()
 
 
 def _write_list(run: str, folder: Path, names: set[str]) -> None:
-    _list_file(run, folder).write_text("\n".join(sorted(names)))
+    _list_file(run, folder).write_text("\n".join(sorted(names)), encoding="utf-8")

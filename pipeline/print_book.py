@@ -57,10 +57,12 @@ def joined(html: Path) -> str:
         The rendered site.
     """
     first, *others = [(html / f"{page}.html").resolve() for page in pages()]
-    book = BeautifulSoup(first.read_text(), "html.parser")
+    book = BeautifulSoup(first.read_text(encoding="utf-8"), "html.parser")
     articles = [article_of(book, first)]
     for page in others:
-        articles.append(article_of(BeautifulSoup(page.read_text(), "html.parser"), page))
+        articles.append(
+            article_of(BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser"), page)
+        )
         articles[-2].insert_after(articles[-1])
     articles[0].insert_before(contents(book, articles))
     for policy in book.select('meta[http-equiv="Content-Security-Policy"]'):
@@ -115,7 +117,7 @@ def print_book(build: Path) -> Path:
     if browser is None:
         sys.exit(f"\nA PDF needs one of {', '.join(BROWSERS)} on the PATH; none is there.\n")
     source = build / "html" / "chapters" / "whole-book.html"
-    source.write_text(joined(build / "html"))
+    source.write_text(joined(build / "html"), encoding="utf-8")
     try:
         with sync_playwright() as playwright:
             tab = playwright.chromium.launch(

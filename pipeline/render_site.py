@@ -47,7 +47,7 @@ SAMPLE_BANNER = (
 
 def pages() -> list[str]:
     """The pages of the book in the order of _toc.yml, without their endings."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     parts = toc.get("parts", [toc])
     return [toc["root"], *(chapter["file"] for part in parts for chapter in part["chapters"])]
 
@@ -77,7 +77,7 @@ def assemble(build: Path) -> None:
     for path in [CHAPTERS / "references.bib", *CHAPTERS.glob("_static/**/*")]:
         if path.is_file():
             wanted[path] = path.read_bytes()
-    config = with_buttons(yaml.safe_load((ROOT / "_config.yml").read_text()))
+    config = with_buttons(yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8")))
     if from_sample:
         config["sphinx"]["config"]["html_theme_options"]["announcement"] = SAMPLE_BANNER
     wanted[ROOT / "_config.yml"] = yaml.safe_dump(config, allow_unicode=True).encode()
@@ -134,8 +134,9 @@ def render(build: Path) -> None:
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},  # _config.yml names pipeline.quiz
+        encoding="utf-8",
+        # _config.yml names pipeline.quiz; Sphinx is to write and say all in UTF-8.
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
     )
     said = without_colours(done.stdout)
     warnings = [line for line in said.splitlines() if re.search(r"WARNING|ERROR", line)]

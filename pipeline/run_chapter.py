@@ -79,7 +79,7 @@ def check_names(chapter: str, parameters: dict[str, object]) -> None:
 
 def run(name: str, build: Path) -> None:
     """Run one chapter; put its notebook and records in place when all went well."""
-    facts = json.loads((build / "fingerprints" / f"{name}.json").read_text())
+    facts = json.loads((build / "fingerprints" / f"{name}.json").read_text(encoding="utf-8"))
     chapter, parameters = facts["chapter"], facts["parameters"]
     executed = build / "executed" / f"{name}.ipynb"
     failed = build / "failed" / f"{name}.ipynb"

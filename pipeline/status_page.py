@@ -42,7 +42,7 @@ def status_page(build: Path, chapters: list[str]) -> str:
 def records_of(chapter: str, build: Path) -> list[dict]:
     """The facts that a chapter's runs recorded."""
     return [
-        json.loads(path.read_text())
+        json.loads(path.read_text(encoding="utf-8"))
         for path in sorted((build / "records").glob(f"{chapter}--*.json"))
     ]
 
@@ -54,7 +54,7 @@ def values(records: list[dict], name: str) -> str:
 
 def data_section(build: Path) -> str:
     """What the build found when it verified the data."""
-    data = json.loads((build / "data.json").read_text())
+    data = json.loads((build / "data.json").read_text(encoding="utf-8"))
     size = "a sample of 5,000 images" if data["is_sample"] else "all images"
     return (
         f"## Data\n\nThe build verified {data['data_set']}, {size}. "

@@ -30,7 +30,9 @@ if "google.colab" in sys.modules:
 
 def repository() -> dict[str, str]:
     """The address and the branch that _config.yml names; the address may be empty."""
-    return yaml.safe_load((CHAPTERS.parent / "_config.yml").read_text())["repository"]
+    return yaml.safe_load((CHAPTERS.parent / "_config.yml").read_text(encoding="utf-8"))[
+        "repository"
+    ]
 
 
 def tidy(notebook: nbformat.NotebookNode, repository: dict[str, str]) -> nbformat.NotebookNode:

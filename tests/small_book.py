@@ -54,11 +54,13 @@ def write_book(folder: Path) -> Path:
         copy(source, folder / part)
     shutil.copytree(ROOT / "chapters" / "_static", folder / "chapters" / "_static")
     shutil.copy(ROOT / "chapters" / "references.bib", folder / "chapters")
-    (folder / "chapters" / "intro.md").write_text("# A small book\n")
+    (folder / "chapters" / "intro.md").write_text("# A small book\n", encoding="utf-8")
     for name in NAMES:
         write_chapter(folder, name)
     files = "".join(f"  - file: chapters/{name}\n" for name in NAMES)
-    (folder / "_toc.yml").write_text(f"format: jb-book\nroot: chapters/intro\nchapters:\n{files}")
+    (folder / "_toc.yml").write_text(
+        f"format: jb-book\nroot: chapters/intro\nchapters:\n{files}", encoding="utf-8"
+    )
     (folder / "pyproject.toml").touch()
     (folder / ".venv").symlink_to(sys.prefix)  # by a path without spaces, whatever the clone's
     (folder / "ready").touch()  # newer than what the environment depends on: it is not made again
@@ -87,6 +89,7 @@ def start_make(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        encoding="utf-8",
     )
 
 
@@ -96,4 +99,4 @@ def ran(done: subprocess.CompletedProcess) -> set[str]:
 
 
 def html(book: Path, name: str) -> str:
-    return (book / "_build" / "html" / "chapters" / f"{name}.html").read_text()
+    return (book / "_build" / "html" / "chapters" / f"{name}.html").read_text(encoding="utf-8")

@@ -39,11 +39,11 @@ def test_the_limit_counts_forward_and_backward_but_no_gradient_of_the_images():
 
 
 def test_the_page_shows_the_results_that_are_kept():
-    results = json.loads(page.RESULTS.read_text())
+    results = json.loads(page.RESULTS.read_text(encoding="utf-8"))
     assert [row["work"] for row in results["rows"]] == list(WORKS)
     assert results["rounds"] >= 5
-    assert (page.OUT / "speed.md").read_text() == page.table(results)
-    assert (page.OUT / "parts.md").read_text() == page.parts_table(results)
+    assert (page.OUT / "speed.md").read_text(encoding="utf-8") == page.table(results)
+    assert (page.OUT / "parts.md").read_text(encoding="utf-8") == page.parts_table(results)
     for row in results["rows"]:
         for way in page.WAYS:
             if way in row:

@@ -92,11 +92,15 @@ def write_site(folder: Path, packed: Path) -> Path:
     shutil.copytree(STATIC, static)
     for path in packed.iterdir():
         shutil.copy(path, static)
-    blocks = re.findall(r"```\{raw\} html\n(.*?)```", (CHAPTERS / "draw.md").read_text(), re.S)
+    blocks = re.findall(
+        r"```\{raw\} html\n(.*?)```", (CHAPTERS / "draw.md").read_text(encoding="utf-8"), re.S
+    )
     page = folder / "chapters" / "draw.html"
     page.parent.mkdir()
     head = '<!doctype html><html lang="en"><head><meta charset="utf-8" /><title>Draw</title>'
-    page.write_text(finished(f"{head}</head><body>{''.join(blocks)}</body></html>"))
+    page.write_text(
+        finished(f"{head}</head><body>{''.join(blocks)}</body></html>"), encoding="utf-8"
+    )
     return page
 
 
@@ -106,7 +110,7 @@ def site(build, tmp_path_factory) -> Path:
 
 
 def manifest_of(packed: Path) -> dict:
-    text = (packed / "manifest.js").read_text()
+    text = (packed / "manifest.js").read_text(encoding="utf-8")
     return json.loads(re.fullmatch(r"drawADigit\.receiveManifest\((.*)\);\n", text)[1])
 
 
@@ -134,7 +138,7 @@ def test_the_five_networks_stay_under_three_megabytes(build):
 
 def test_the_manifest_says_length_and_checksum_of_what_each_script_brings(build):
     for entry in manifest_of(build / "draw")["models"]:
-        text = (build / "draw" / f"{entry['name']}.js").read_text()
+        text = (build / "draw" / f"{entry['name']}.js").read_text(encoding="utf-8")
         content = base64.b64decode(re.search(r', "(.*)"\)', text)[1])
         assert (len(content), zlib.crc32(content)) == (entry["bytes"], entry["crc"])
 
@@ -168,19 +172,19 @@ def test_of_two_runs_the_one_that_the_chapter_shows_is_taken(small_data, tmp_pat
 def test_without_weights_the_page_is_told_so(tmp_path):
     main(tmp_path)
     assert manifest_of(tmp_path / "draw")["models"] == []
-    said = (tmp_path / "draw" / "warning.md").read_text()
+    said = (tmp_path / "draw" / "warning.md").read_text(encoding="utf-8")
     assert "no weights of: Logistic regression, MLP" in said
 
 
 def test_the_page_holds_no_script_of_its_own():
-    text = (CHAPTERS / "draw.md").read_text()
+    text = (CHAPTERS / "draw.md").read_text(encoding="utf-8")
     assert not re.search(r"<script(?![^>]*\ssrc=)|\son\w+=|javascript:|\sstyle=", text)
-    scripts = "".join(path.read_text() for path in STATIC.glob("*.js"))
+    scripts = "".join(path.read_text(encoding="utf-8") for path in STATIC.glob("*.js"))
     assert not re.search(r"\beval\(|new Function|innerHTML|https?://", scripts)
 
 
 def test_says_that_the_networks_learned_little(build):
-    said = (build / "draw" / "warning.md").read_text()
+    said = (build / "draw" / "warning.md").read_text(encoding="utf-8")
     assert "a sample of MNIST" in said
     assert "few steps, and so poor readers: Logistic regression (20), MLP (20)" in said
 
@@ -501,11 +505,13 @@ def test_shows_test_digits_and_tests_a_hundred(tab: Page, small_data):
 def test_a_damaged_file_is_named_and_the_others_work(browser, build, tmp_path):
     page = write_site(tmp_path, build / "draw")
     script = tmp_path / "_static" / "draw" / "mlp.js"
-    text = script.read_text()
+    text = script.read_text(encoding="utf-8")
     middle = len(text) // 2
     other = "A" if text[middle] != "A" else "B"
-    script.write_text(text[:middle] + other + text[middle + 1 :])
-    (tmp_path / "_static" / "draw" / "simple_cnn.js").write_text("cut off in the mid")
+    script.write_text(text[:middle] + other + text[middle + 1 :], encoding="utf-8")
+    (tmp_path / "_static" / "draw" / "simple_cnn.js").write_text(
+        "cut off in the mid", encoding="utf-8"
+    )
     (tmp_path / "_static" / "draw" / "deeper_cnn.js").unlink()
     tab = visit(browser, page)
     trouble = tab.locator("#draw-trouble")

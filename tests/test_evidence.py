@@ -61,11 +61,11 @@ def test_the_compact_form_has_the_mistakes_and_not_the_curve_of_each_step(record
 
 def test_a_record_is_kept_by_command(record, tmp_path):
     path = tmp_path / "some-record.json"
-    path.write_text(json.dumps(record.facts))
+    path.write_text(json.dumps(record.facts), encoding="utf-8")
     np.savez(path.with_suffix(".npz"), predictions=record.predictions, labels=record.labels)
     written = keep(path, "make book LONG=1", tmp_path / "kept")
     assert written.name == "deeper_cnn--6-steps--seed-1.json"
-    assert json.loads(written.read_text()) == compact(record, "make book LONG=1")
+    assert json.loads(written.read_text(encoding="utf-8")) == compact(record, "make book LONG=1")
 
 
 def test_an_unknown_run_is_refused_and_the_known_ones_are_named():
@@ -75,7 +75,7 @@ def test_an_unknown_run_is_refused_and_the_known_ones_are_named():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_kept_run_fits_together(name):
-    kept = json.loads((KEPT_RUNS / f"{name}.json").read_text())
+    kept = json.loads((KEPT_RUNS / f"{name}.json").read_text(encoding="utf-8"))
     right = kept["test_size"] - len(kept["wrong"])
     assert kept["test_accuracy"] == pytest.approx(100 * right / kept["test_size"])
     assert len(kept["wrong"]) == len(kept["wrong_predictions"])
@@ -145,11 +145,12 @@ def small_sweep(tmp_path, monkeypatch):
         run = f"03-mlp--learning_rate-0.5--seed-{record['seed']}"
         path = tmp_path / "out" / "records" / run / f"{record['model']}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record.facts))
+        path.write_text(json.dumps(record.facts), encoding="utf-8")
         np.savez(path.with_suffix(".npz"), predictions=record.predictions, labels=record.labels)
     definition = tmp_path / "grid.yml"
     definition.write_text(
-        "chapter: 03-mlp\ngrid: {seed: [0, 1], learning_rate: [0.5]}\nnot_kept: [mlp_keras]\n"
+        "chapter: 03-mlp\ngrid: {seed: [0, 1], learning_rate: [0.5]}\nnot_kept: [mlp_keras]\n",
+        encoding="utf-8",
     )
     with pytest.raises(SweepError, match=r"no run 03-mlp--learning_rate-0\.5--seed-0; python"):
         keep_sweep.keep(definition, tmp_path / "out", tmp_path / "kept")
@@ -201,7 +202,7 @@ def test_records_that_are_not_one_sweep_are_refused(records, message):
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_kept_sweep_fits_together_and_has_its_definition(name):
-    kept = json.loads((KEPT_SWEEPS / f"{name}.json").read_text())
+    kept = json.loads((KEPT_SWEEPS / f"{name}.json").read_text(encoding="utf-8"))
     grids = read_definition(DEFINITIONS / f"{name}.yml")
     wanted = [(run.chapter, run.parameters.get("seed", 0)) for run in runs_of(grids)]
     assert {run["chapter"] for run in kept["runs"]} == {chapter for chapter, _ in wanted}
@@ -220,7 +221,7 @@ def test_a_kept_sweep_fits_together_and_has_its_definition(name):
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_kept_sweep_is_shown_by_a_page(name):
     sources = [cell.source for path in CHAPTERS.glob("*.ipynb") for cell in read(path).cells]
-    sources.append((CHAPTERS.parent / "pipeline" / "fashion_page.py").read_text())
+    sources.append((CHAPTERS.parent / "pipeline" / "fashion_page.py").read_text(encoding="utf-8"))
     assert re.search(rf'(kept_sweep|runs_on)\([^)]*"{name}"', "\n".join(sources))
 
 
@@ -245,7 +246,9 @@ def test_a_kept_experiment_says_how_it_was_made(name):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_kept_experiment_can_be_read_by_a_person_too(name):
-    assert (KEPT_EXPERIMENTS / f"{name}.json").read_text() == pretty(kept_experiment(name)) + "\n"
+    assert (KEPT_EXPERIMENTS / f"{name}.json").read_text(encoding="utf-8") == pretty(
+        kept_experiment(name)
+    ) + "\n"
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

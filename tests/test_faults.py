@@ -459,13 +459,13 @@ def stopped_by(code: str, book) -> str:
 def a_notebook_that_hangs(book) -> str:
     """The limit of an hour is made one of three seconds."""
     runner = book / "pipeline" / "run_chapter.py"
-    source = runner.read_text()
-    runner.write_text(source.replace("CELL_TIMEOUT = 3600", "CELL_TIMEOUT = 3"))
-    assert runner.read_text() != source
+    source = runner.read_text(encoding="utf-8")
+    runner.write_text(source.replace("CELL_TIMEOUT = 3600", "CELL_TIMEOUT = 3"), encoding="utf-8")
+    assert runner.read_text(encoding="utf-8") != source
     try:
         return stopped_by("import time\ntime.sleep(3600)", book)
     finally:
-        runner.write_text(source)
+        runner.write_text(source, encoding="utf-8")
 
 
 def a_disk_that_fills_while_a_chapter_runs(book) -> str:
@@ -533,6 +533,7 @@ def no_browser(book, tmp_path) -> str:
             env=python_environment(PYTHONPATH=str(book), PATH=str(tmp_path)),
             capture_output=True,
             text=True,
+            encoding="utf-8",
         )
     finally:
         (book / "_build" / "test").unlink()
@@ -559,13 +560,16 @@ def no_gpu() -> str:
 def a_wrong_python(version: str, tmp_path) -> str:
     pretender = tmp_path / "python"
     pretend = f"import sys; sys.version_info = {version}; exec(sys.argv[1])"
-    pretender.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c "{pretend}" "$2"\n')
+    pretender.write_text(
+        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c "{pretend}" "$2"\n', encoding="utf-8"
+    )
     pretender.chmod(0o755)
     done = subprocess.run(
         ["make", "lab", f"PYTHON={pretender}", f"VENV={tmp_path / 'venv'}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     assert done.returncode != 0
     assert "Traceback" not in done.stderr

@@ -25,7 +25,7 @@ FACTS = {
 @pytest.fixture
 def record(tmp_path: Path):
     def write(name: str, **facts) -> Path:
-        (tmp_path / f"{name}.json").write_text(json.dumps(FACTS | facts))
+        (tmp_path / f"{name}.json").write_text(json.dumps(FACTS | facts), encoding="utf-8")
         return tmp_path
 
     return write

@@ -7,7 +7,7 @@ import pytest
 from pipeline.notebooks import CHAPTERS, read
 
 ENTRY = re.compile(r"^(?P<term>\S.*)\n  .*\{doc\}`(?P<chapter>[\w-]+)`$", re.M)
-ENTRIES = ENTRY.findall((CHAPTERS / "glossary.md").read_text())
+ENTRIES = ENTRY.findall((CHAPTERS / "glossary.md").read_text(encoding="utf-8"))
 
 
 def prose(chapter: str) -> str:
@@ -16,7 +16,7 @@ def prose(chapter: str) -> str:
 
 
 def test_entries_are_in_alphabetical_order_and_each_names_its_chapter():
-    text = (CHAPTERS / "glossary.md").read_text()
+    text = (CHAPTERS / "glossary.md").read_text(encoding="utf-8")
     terms = re.findall(r"^(\S.*)\n  ", text, re.M)
     assert terms == [term for term, _ in ENTRIES] and len(terms) > 40
     assert terms == sorted(terms, key=str.lower)

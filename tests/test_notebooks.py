@@ -224,4 +224,6 @@ def test_code_on_the_page_uses_nothing_that_the_page_does_not_show(path: Path):
 
 
 def test_names_no_path_of_a_machine(path: Path):
-    assert not re.search(r"/(home|root|Users|work|tmp)/|[A-Z]:\\\\", path.read_text())
+    assert not re.search(
+        r"/(home|root|Users|work|tmp)/|[A-Z]:\\\\", path.read_text(encoding="utf-8")
+    )

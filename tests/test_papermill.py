@@ -18,7 +18,11 @@ FIRST_RESULT = 15.0  # seconds that a reader may wait for one
 def papermill(folder: Path, chapter: str, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "papermill", str(CHAPTERS / f"{chapter}.ipynb"), "out.ipynb"]
     return subprocess.run(
-        [*command, "--no-progress-bar", *arguments], cwd=folder, capture_output=True, text=True
+        [*command, "--no-progress-bar", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
 
 

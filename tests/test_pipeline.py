@@ -71,7 +71,7 @@ def test_code_changed_that_chapter_runs_and_the_one_that_reads_its_records(book:
 
 
 def test_helpers_changed_every_chapter_runs(book: Path):
-    with (book / "mnist_helpers" / "idx.py").open("a") as source:
+    with (book / "mnist_helpers" / "idx.py").open("a", encoding="utf-8") as source:
         source.write("\nANOTHER = 1\n")
     done = make(book, "--jobs=2")
     assert done.returncode == 0
@@ -79,7 +79,7 @@ def test_helpers_changed_every_chapter_runs(book: Path):
 
 
 def test_a_kept_result_changed_the_chapters_that_name_it_depend_on_it(book: Path):
-    code = (book / "chapters" / "06-deeper-cnn.ipynb").read_text()
+    code = (book / "chapters" / "06-deeper-cnn.ipynb").read_text(encoding="utf-8")
     write_chapter(book, "06-deeper-cnn", code="name = 'another'")
     kept = book / "mnist_helpers" / "kept_runs" / "another--6-steps--seed-0.json"
     before, after = {}, {}
@@ -87,10 +87,10 @@ def test_a_kept_result_changed_the_chapters_that_name_it_depend_on_it(book: Path
         # In a folder of its own: a newer fingerprint makes its chapter run in the tests below.
         make(book, "BUILD=_build/other", target="fingerprints")
         for path in (book / "_build" / "other" / "fingerprints").glob("*.json"):
-            found[path.stem] = path.read_text()
-        kept.write_text("{}")
+            found[path.stem] = path.read_text(encoding="utf-8")
+        kept.write_text("{}", encoding="utf-8")
     kept.unlink()
-    (book / "chapters" / "06-deeper-cnn.ipynb").write_text(code)
+    (book / "chapters" / "06-deeper-cnn.ipynb").write_text(code, encoding="utf-8")
     assert {name for name in before if before[name] != after[name]} == {"06-deeper-cnn", *LONG}
 
 
@@ -140,7 +140,7 @@ def test_broken_references_stop_the_build_and_name_the_chapter(book: Path):
 
 
 def test_a_parameter_that_the_chapter_does_not_have_stops_the_build(book: Path):
-    (book / "parameters.yml").write_text("01-data: {nmu_steps: 2}\n")
+    (book / "parameters.yml").write_text("01-data: {nmu_steps: 2}\n", encoding="utf-8")
     done = make(book, "PARAMETERS=parameters.yml", "BUILD=_build/misspelt")
     assert done.returncode != 0 and "did you mean num_steps?" in done.stdout
 
@@ -162,7 +162,9 @@ def test_without_the_full_data_every_page_has_a_banner(book: Path, tmp_path: Pat
     assert done.returncode == 0, done.stdout
     assert "WARNING: the book is made from 5,000 digits" in done.stdout
     for name in ("intro", "01-data", "07-comparison"):
-        page = (book / "_build" / "sample" / "html" / "chapters" / f"{name}.html").read_text()
+        page = (book / "_build" / "sample" / "html" / "chapters" / f"{name}.html").read_text(
+            encoding="utf-8"
+        )
         assert "made from a sample of 5,000 digits" in page
     assert "made from a sample" not in html(book, "07-comparison")
 
@@ -279,10 +281,10 @@ def test_records_of_a_run_replace_those_it_left_before(tmp_path: Path):
     (folder / "other.json").touch()
     (first / "a.json").touch()
     (first / "b.json").touch()
-    (second / "b.json").write_text("new")
+    (second / "b.json").write_text("new", encoding="utf-8")
     replace_records("run", first, folder)
     replace_records("run", second, folder)
     assert {path.name for path in folder.glob("*.json")} == {"b.json", "other.json"}
-    assert (folder / "b.json").read_text() == "new"
+    assert (folder / "b.json").read_text(encoding="utf-8") == "new"
     forget_records("run", folder)
     assert {path.name for path in folder.glob("*")} == {"other.json"}

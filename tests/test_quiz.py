@@ -32,16 +32,17 @@ def render(tmp_path: Path) -> Callable[[str], tuple[BeautifulSoup, str]]:
     def render(text: str) -> tuple[BeautifulSoup, str]:
         (tmp_path / "conf.py").write_text(
             "extensions = ['myst_parser', 'pipeline.quiz']\n"
-            "myst_enable_extensions = ['colon_fence']\n"
+            "myst_enable_extensions = ['colon_fence']\n",
+            encoding="utf-8",
         )
-        (tmp_path / "index.md").write_text(f"# Page\n{text}")
+        (tmp_path / "index.md").write_text(f"# Page\n{text}", encoding="utf-8")
         said, build = io.StringIO(), tmp_path / "build"
         with docutils_namespace():
             app = Sphinx(
                 tmp_path, tmp_path, build, build, "html", status=None, warning=said, freshenv=True
             )
             app.build()
-        page = BeautifulSoup((build / "index.html").read_text(), "html.parser")
+        page = BeautifulSoup((build / "index.html").read_text(encoding="utf-8"), "html.parser")
         return page, said.getvalue()
 
     return render

@@ -92,7 +92,7 @@ def test_a_tilde_is_the_home_folder(save, tmp_path, monkeypatch):
 
 
 def test_everything_promised_is_in_the_record(save):
-    facts = json.loads(save().read_text())
+    facts = json.loads(save().read_text(encoding="utf-8"))
     versions = facts.pop("versions")
     assert facts == {
         "model": "simple_cnn",
@@ -130,19 +130,21 @@ def test_everything_promised_is_in_the_record(save):
 
 
 def test_the_accuracy_on_training_images_is_kept_where_it_was_measured(save):
-    assert json.loads(save(train_accuracy=99.1).read_text())["train_accuracy"] == 99.1
+    assert (
+        json.loads(save(train_accuracy=99.1).read_text(encoding="utf-8"))["train_accuracy"] == 99.1
+    )
 
 
 def test_a_record_does_not_depend_on_where_it_was_written(save, tmp_path):
     """So a book that was built elsewhere has the same records."""
-    assert str(tmp_path) not in save().read_text()
+    assert str(tmp_path) not in save().read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("curve", [Curve(1), None])
 def test_a_record_comes_back_as_it_was_saved(save, toy_data, predictions, curve):
     path = save(curve=curve)
     (record,) = load_records(path.parent)
-    assert record.facts == json.loads(path.read_text())
+    assert record.facts == json.loads(path.read_text(encoding="utf-8"))
     assert record["model"] == "simple_cnn"
     assert (record["curve"] is None) == (curve is None)
     expected = predictions.argmax(1).astype(np.uint8)
@@ -154,9 +156,15 @@ def test_a_record_comes_back_as_it_was_saved(save, toy_data, predictions, curve)
 
 def test_the_test_accuracy_is_computed_from_the_predictions(save, toy_data):
     perfect = toy_data().test.labels
-    assert json.loads(save(test_predictions=perfect).read_text())["test_accuracy"] == 100.0
+    assert (
+        json.loads(save(test_predictions=perfect).read_text(encoding="utf-8"))["test_accuracy"]
+        == 100.0
+    )
     worst = np.roll(perfect, 1, axis=1)
-    assert json.loads(save(test_predictions=worst).read_text())["test_accuracy"] == 0.0
+    assert (
+        json.loads(save(test_predictions=worst).read_text(encoding="utf-8"))["test_accuracy"]
+        == 0.0
+    )
 
 
 def test_predictions_of_another_length_are_refused(save, tmp_path):
@@ -166,14 +174,17 @@ def test_predictions_of_another_length_are_refused(save, tmp_path):
 
 
 def test_the_sample_is_called_so(save, toy_data):
-    assert json.loads(save(data=toy_data(is_sample=True)).read_text())["data_source"] == "sample"
+    assert (
+        json.loads(save(data=toy_data(is_sample=True)).read_text(encoding="utf-8"))["data_source"]
+        == "sample"
+    )
 
 
 def test_seed_and_steps_may_differ_from_the_parameters(save):
-    facts = json.loads(save(seed=7, num_steps=2).read_text())
+    facts = json.loads(save(seed=7, num_steps=2).read_text(encoding="utf-8"))
     assert facts["seed"] == 7
     assert facts["num_steps"] == 2
-    assert json.loads(save(seed=0).read_text())["seed"] == 0  # 0 is a seed
+    assert json.loads(save(seed=0).read_text(encoding="utf-8"))["seed"] == 0  # 0 is a seed
 
 
 def test_runs_of_several_models_and_seeds_do_not_overwrite_each_other(save):

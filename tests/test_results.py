@@ -58,7 +58,7 @@ def test_the_bug_of_chapter_4_costs_what_it_cost_the_original(runs: list[Record]
 
 def of_grid(part: str) -> dict[str, list[float]]:
     """Test accuracies of chapter 4's kept recipes, by model, five seeds each."""
-    kept = json.loads((KEPT_SWEEPS / "chapter-4-grid.json").read_text())
+    kept = json.loads((KEPT_SWEEPS / "chapter-4-grid.json").read_text(encoding="utf-8"))
     found: dict[str, list[float]] = {}
     for run in kept["runs"]:
         if part in run["model"]:

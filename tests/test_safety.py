@@ -46,7 +46,7 @@ def sources() -> Iterator[tuple[str, str]]:
     """All Python that readers run: the packages' modules and the chapters' cells."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
-            yield str(path.relative_to(ROOT)), path.read_text()
+            yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
     for path in sorted(CHAPTERS.glob("*.ipynb")):
         for number, cell in enumerate(code_cells(read(path)), 1):
             yield f"{path.name}, code cell {number}", cell.source
@@ -113,7 +113,7 @@ def test_what_is_not_dangerous_is_let_be():
 
 
 def test_every_requirement_is_pinned_with_hashes():
-    text = LOCK.read_text().replace("\\\n", " ")
+    text = LOCK.read_text(encoding="utf-8").replace("\\\n", " ")
     requirements = [line for line in text.splitlines() if line[:1] not in ("", "#", " ")]
     assert len(requirements) > 100
     for requirement in requirements:
@@ -122,8 +122,11 @@ def test_every_requirement_is_pinned_with_hashes():
 
 
 def test_what_the_book_asks_for_is_bounded_and_locked():
-    locked = {name.lower() for name in re.findall(r"^([\w.-]+)==", LOCK.read_text(), re.MULTILINE)}
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    locked = {
+        name.lower()
+        for name in re.findall(r"^([\w.-]+)==", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     for requirement in (line for line in lines if line[:1].isalpha()):
         bounded = re.fullmatch(r"([\w.-]+)(\[\w+\])?>=[\d.]+,<[\d.]+", requirement)
         assert bounded, requirement
@@ -133,7 +136,9 @@ def test_what_the_book_asks_for_is_bounded_and_locked():
 @pytest.mark.parametrize("place", ["Makefile", "README.md"])
 def test_the_lock_is_installed_with_its_hashes(place: str):
     installs = [
-        line for line in (ROOT / place).read_text().splitlines() if "requirements.lock" in line
+        line
+        for line in (ROOT / place).read_text(encoding="utf-8").splitlines()
+        if "requirements.lock" in line
     ]
     installs = [line for line in installs if re.search(r"pip\S* install", line)]
     assert installs and all("--require-hashes" in line for line in installs)
@@ -144,7 +149,7 @@ def test_the_lock_is_installed_with_its_hashes(place: str):
 
 @pytest.fixture(params=WORKFLOWS, ids=lambda path: path.name)
 def workflow(request: pytest.FixtureRequest) -> tuple[str, dict]:
-    text = request.param.read_text()
+    text = request.param.read_text(encoding="utf-8")
     return text, yaml.safe_load(text)
 
 
@@ -177,7 +182,12 @@ def test_workflows_keep_no_credentials_and_run_nothing_that_others_wrote(workflo
 
 def test_no_file_of_the_repository_holds_a_secret():
     listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     )
     found = {}
     for name in filter(None, listed.stdout.split("\0")):

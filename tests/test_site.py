@@ -35,11 +35,13 @@ def site() -> Path:
 
 @functools.cache
 def page(name: str) -> BeautifulSoup:
-    return BeautifulSoup((SITE / "chapters" / f"{name}.html").read_text(), "html.parser")
+    return BeautifulSoup(
+        (SITE / "chapters" / f"{name}.html").read_text(encoding="utf-8"), "html.parser"
+    )
 
 
 def test_the_front_page_leads_to_the_book():
-    assert "chapters/intro.html" in (SITE / "index.html").read_text()
+    assert "chapters/intro.html" in (SITE / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -313,7 +313,7 @@ def fake_npm(tmp_path, monkeypatch):
             lines.append("exec /bin/sleep 60")
         lines += [f"echo {shlex.quote(message)} >&2", f"exit {status}"]
         script = folder / "npm"
-        script.write_text("\n".join(lines) + "\n")
+        script.write_text("\n".join(lines) + "\n", encoding="utf-8")
         script.chmod(0o755)
         monkeypatch.setenv("PATH", str(folder))
         return log
@@ -335,7 +335,7 @@ def test_npm_delivers_the_pinned_package_and_runs_nothing_of_it(
     assert delivery.contents == tiny_contents
     assert delivery.source == "npm tiny@1.0.0"
     assert_whole(tmp_path / "cache" / "tiny", tiny_contents)
-    call = log.read_text().split()
+    call = log.read_text(encoding="utf-8").split()
     assert call[0] == "pack"
     assert "--ignore-scripts" in call
     assert call[-1] == "tiny@1.0.0"

@@ -22,9 +22,11 @@ def build(tmp_path: Path) -> Path:
         notebook = new_notebook(metadata={"papermill": run, "language_info": language})
         nbformat.write(notebook, tmp_path / "executed" / f"{name}.ipynb")
     record = {"device": "GPU 0", "data_set": "fashion_mnist", "versions": {"keras": "3.0"}}
-    (tmp_path / "records" / "03-mlp--mlp--3-steps.json").write_text(json.dumps(record))
+    (tmp_path / "records" / "03-mlp--mlp--3-steps.json").write_text(
+        json.dumps(record), encoding="utf-8"
+    )
     data = {"data_set": "mnist", "sha256": "ab" * 32, "is_sample": False}
-    (tmp_path / "data.json").write_text(json.dumps(data))
+    (tmp_path / "data.json").write_text(json.dumps(data), encoding="utf-8")
     return tmp_path
 
 
@@ -40,6 +42,6 @@ def test_checksum_and_versions_are_those_of_the_run(build: Path):
 
 
 def test_a_book_of_the_sample_says_so(build: Path):
-    data = json.loads((build / "data.json").read_text()) | {"is_sample": True}
-    (build / "data.json").write_text(json.dumps(data))
+    data = json.loads((build / "data.json").read_text(encoding="utf-8")) | {"is_sample": True}
+    (build / "data.json").write_text(json.dumps(data), encoding="utf-8")
     assert "a sample of 5,000 images" in status_page(build, ["01-data"])

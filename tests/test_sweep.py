@@ -83,7 +83,7 @@ def test_nonsense_is_refused_before_anything_runs(chapter: str, values: dict, me
 )
 def test_a_definition_that_makes_no_sense_is_refused(tmp_path: Path, text: str, message: str):
     path = tmp_path / "some.yml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(SweepError, match=message):
         runs_of(read_definition(path))
 
@@ -94,14 +94,18 @@ def test_every_definition_of_the_book_can_be_run(path: Path):
 
 
 def test_the_page_shows_the_grid_of_chapter_4_as_it_is():
-    shown = re.search(r"```yaml\n(.*?)```", (ROOT / "chapters" / "sweeps.md").read_text(), re.S)[1]
-    grid = yaml.safe_load((ROOT / "sweeps" / "chapter-4-grid.yml").read_text())
+    shown = re.search(
+        r"```yaml\n(.*?)```", (ROOT / "chapters" / "sweeps.md").read_text(encoding="utf-8"), re.S
+    )[1]
+    grid = yaml.safe_load((ROOT / "sweeps" / "chapter-4-grid.yml").read_text(encoding="utf-8"))
     assert yaml.safe_load(shown) == {key: grid[key] for key in ("chapter", "grid")}
 
 
 def test_numbers_are_read_as_python_reads_them(tmp_path: Path):
     path = tmp_path / "some.yml"
-    path.write_text("chapter: 06-deeper-cnn\ngrid: {learning_rate: [1e-4, 2.5E+1, .1e1]}")
+    path.write_text(
+        "chapter: 06-deeper-cnn\ngrid: {learning_rate: [1e-4, 2.5E+1, .1e1]}", encoding="utf-8"
+    )
     rates = [run.parameters["learning_rate"] for run in runs_of(read_definition(path))]
     assert rates == [1e-4, 25.0, 1.0]
 
@@ -212,12 +216,12 @@ def cluster(book: Path) -> str:
 def begun(book: Path) -> Callable[[], Counter]:
     """How often each run began in this test, by seed and number of steps."""
     log = book / "begun.txt"
-    log.write_text("")
+    log.write_text("", encoding="utf-8")
     return lambda: Counter(tuple(map(int, line.split()[:2])) for line in lines(log))
 
 
 def lines(log: Path) -> list[str]:
-    return log.read_text().splitlines()
+    return log.read_text(encoding="utf-8").splitlines()
 
 
 def test_failures_are_listed_and_the_rest_is_done(book: Path, begun, capsys):
@@ -239,8 +243,13 @@ def test_failures_are_listed_and_the_rest_is_done(book: Path, begun, capsys):
     for folder, status in (("executed", "done"), ("failed", "failed")):
         there = {path.stem for path in (out / folder).iterdir()}
         assert there == set(table.loc[table["status"] == status, "run"])
-    assert "<svg" in (out / "summary.svg").read_text() and (out / "summary.png").exists()
-    record = json.loads((out / "records" / table.loc[1, "run"] / "dice.json").read_text())
+    assert (
+        "<svg" in (out / "summary.svg").read_text(encoding="utf-8")
+        and (out / "summary.png").exists()
+    )
+    record = json.loads(
+        (out / "records" / table.loc[1, "run"] / "dice.json").read_text(encoding="utf-8")
+    )
     assert record["device"] == threads_for_each_of(1)  # all cores
 
 

@@ -112,7 +112,7 @@ def read_definition(path: Path) -> list[Grid]:
         If it cannot be read, or is not of the form that this module describes.
     """
     try:
-        content = parse(path.read_text())
+        content = parse(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise SweepError(f"The definition {path} cannot be read: {error}") from error
     entries = content if isinstance(content, list) else [content]
