@@ -2,20 +2,46 @@
 
 usage: alone.py COMMAND ...
 
-The lock ends with the command, however that ends. Only what every Python has is
-used, for the command may be what makes the environment.
+The lock ends with the command, however that ends. Where there are no locks, the
+command runs all the same, and we say so. Only what every Python has is used, for
+the command may be what makes the environment.
 """
 
-import fcntl
 import os
 import sys
 
-if __name__ == "__main__":
-    held = os.open("Makefile", os.O_RDONLY)
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+LOCK = ".make-lock"
+
+
+def hold_the_lock() -> None:
+    """Wait for the lock of this folder, and hold it until this process ends.
+
+    Raises
+    ------
+    OSError
+        If the file system has no locks, or lets us write no file.
+    """
+    if fcntl is None:
+        raise OSError("this system has none")
+    # Open for writing: a file system on a network gives this lock to writers alone.
+    held = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     os.set_inheritable(held, True)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         print("Another make is at work in this folder; this one waits for its end.", flush=True)
         fcntl.flock(held, fcntl.LOCK_EX)
+
+
+if __name__ == "__main__":
+    try:
+        hold_the_lock()
+    except OSError as error:
+        reason = error.strerror or error
+        print(f"No lock can be had in this folder ({reason}): run one make at a time.", flush=True)
     os.execvp(sys.argv[1], sys.argv[1:])

@@ -16,20 +16,24 @@ import yaml
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from pipeline.notebooks import CHAPTERS
+from pipeline.contents import chapters
+from pipeline.notebooks import CHAPTERS, ChapterError, read
 
 
 def main(parameters_file: Path, folder: Path) -> None:
     parameters = yaml.safe_load(parameters_file.read_text(encoding="utf-8"))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for path in sorted(CHAPTERS.glob("*.ipynb")):
-        set_to = parameters.get(path.stem, {})
-        notebook = load_notebook_node(str(path))
+    for chapter in chapters():
+        set_to = parameters.get(chapter, {})
+        notebook = load_notebook_node(read(CHAPTERS / f"{chapter}.ipynb"))
         if set_to:
             notebook = parameterize_notebook(notebook, set_to)
-        nbformat.write(notebook, folder / path.name)
+        nbformat.write(notebook, folder / f"{chapter}.ipynb")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        main(Path(sys.argv[1]), Path(sys.argv[2]))
+    except ChapterError as error:
+        sys.exit(f"\n{error}\n")

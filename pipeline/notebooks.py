@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-CHAPTERS = Path(__file__).parents[1] / "chapters"
+from pipeline.contents import ROOT
+
+CHAPTERS = ROOT / "chapters"
 INJECTED = "injected-parameters"  # papermill's tag for the cell that it adds
 FOR_COLAB = "for-colab"  # the id of the cell that `make format` adds
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -20,8 +23,45 @@ class ChapterError(Exception):
 
 
 def read(path: Path) -> NotebookNode:
-    """Read a notebook in the current format."""
-    return nbformat.read(path, as_version=4)
+    """Read a notebook in the current format.
+
+    Raises
+    ------
+    ChapterError
+        If it cannot be read; the message names the file and says why.
+    """
+    try:
+        return _notebook(path.read_bytes())
+    except OSError as error:
+        reason = error.strerror
+    except UnicodeDecodeError as error:
+        reason = f"it is not in UTF-8: byte {error.start} is {error.object[error.start]:#04x}"
+    except (json.JSONDecodeError, RecursionError) as error:
+        reason = f"it is not JSON: {error}"
+    except nbformat.ValidationError as error:
+        reason = f"it is not a notebook as the format has it: {error.message}"
+    except ChapterError as error:
+        reason = str(error)
+    raise ChapterError(f"The notebook {path} cannot be read: {reason}.")
+
+
+def _notebook(content: bytes) -> NotebookNode:
+    if not content.strip():
+        raise ChapterError("it is empty")
+    text = content.decode()
+    parsed = json.loads(text)
+    if not isinstance(parsed, dict) or "nbformat" not in parsed:
+        raise ChapterError("it is JSON, but not a notebook: it has no nbformat")
+    if parsed["nbformat"] not in (3, 4):
+        raise ChapterError(f"its nbformat is {parsed['nbformat']!r}; 3 and 4 can be read")
+    invalid: dict[str, Exception] = {}
+    try:
+        notebook = nbformat.reads(text, as_version=4, capture_validation_error=invalid)
+    except (AttributeError, KeyError, TypeError) as error:  # such as a number where a list goes
+        raise nbformat.ValidationError(str(error)) from error
+    if invalid:
+        raise invalid["ValidationError"]
+    return notebook
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:

@@ -17,7 +17,7 @@ from bs4 import BeautifulSoup, Tag
 from playwright.sync_api import sync_playwright
 
 from mnist_helpers.files import write_whole
-from pipeline.render_site import pages
+from pipeline.contents import pages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # What a reader of the site clicks is left out. A cell, a row or a picture stays on one sheet where

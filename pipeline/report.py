@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipeline.notebooks import read
+from pipeline.notebooks import ChapterError, read
 
 
 def main(build: Path) -> None:
@@ -23,4 +23,7 @@ def main(build: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except ChapterError as error:
+        sys.exit(f"\n{error}\n")

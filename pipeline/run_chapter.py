@@ -25,10 +25,10 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from mnist_helpers.parameters import unknown
+from pipeline.contents import COMPARISON
 from pipeline.kept_records import replace_records
 from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
 
-COMPARISON = "07-comparison"  # reads the records of the other chapters
 CELL_TIMEOUT = 3600  # seconds: a cell that takes longer hangs
 # Code and outputs travel over local sockets, which other users of a machine
 # could read; without this the kernel warns of it on every start.
@@ -65,7 +65,7 @@ def threads_for_one_job() -> int:
 
 def chapter_parameters(chapter: str) -> dict[str, object]:
     """The parameters of a chapter, by name, with their defaults."""
-    known = papermill.inspect_notebook(CHAPTERS / f"{chapter}.ipynb")
+    known = papermill.inspect_notebook(read(CHAPTERS / f"{chapter}.ipynb"))
     return {name: ast.literal_eval(each["default"]) for name, each in known.items()}
 
 

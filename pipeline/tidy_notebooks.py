@@ -15,7 +15,7 @@ import nbformat
 import yaml
 from nbformat.v4 import new_code_cell
 
-from pipeline.notebooks import CHAPTERS, FOR_COLAB
+from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, read
 
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -69,7 +69,7 @@ def tidy(notebook: nbformat.NotebookNode, repository: dict[str, str]) -> nbforma
 
 def main(paths: list[str]) -> None:
     for path in map(Path, paths):
-        notebook = nbformat.read(path, as_version=4)
+        notebook = read(path)
         tidied = tidy(notebook, repository())
         if tidied != notebook:
             nbformat.write(tidied, path)
@@ -77,4 +77,7 @@ def main(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except ChapterError as error:
+        sys.exit(f"\n{error}\n")

@@ -9,6 +9,7 @@ workflow.
 from __future__ import annotations
 
 import errno
+import fcntl
 import gzip
 import inspect
 import itertools
@@ -16,6 +17,7 @@ import os
 import pickle
 import re
 import resource
+import runpy
 import shlex
 import shutil
 import signal
@@ -44,7 +46,7 @@ from mnist_helpers import sources
 from mnist_helpers.files import PARTIAL
 from mnist_helpers.records import load_records
 from mnist_helpers.sources import DataUnavailable, cache_folder, deliver
-from pipeline.notebooks import read
+from pipeline.notebooks import ChapterError, read
 
 pytestmark = pytest.mark.usefixtures("no_settings_of_the_machine")
 
@@ -542,6 +544,64 @@ def no_browser(book, tmp_path) -> str:
     return done.stdout
 
 
+def a_notebook_that_cannot_be_read(content: bytes | OSError, tmp_path, monkeypatch) -> str:
+    path = tmp_path / "01-data.ipynb"
+    if isinstance(content, OSError):
+        monkeypatch.setattr(Path, "read_bytes", lambda self: (_ for _ in ()).throw(content))
+    else:
+        path.write_bytes(content)
+    with pytest.raises(ChapterError) as refusal:
+        read(path)
+    return str(refusal.value)
+
+
+# ---- locks ----
+
+
+def locked(flock: Callable[[int, int], None], tmp_path, monkeypatch, capsys) -> str:
+    """What is said where locks are as this function has them; the command runs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", flock)
+    return run_alone(monkeypatch, capsys)
+
+
+def run_alone(monkeypatch, capsys) -> str:
+    commands = []
+    monkeypatch.setattr(os, "execvp", lambda program, command: commands.append(command))
+    monkeypatch.setattr(sys, "argv", ["alone.py", "make", "whole-book"])
+    runpy.run_path(str(ROOT / "pipeline" / "alone.py"), run_name="__main__")
+    assert commands == [["make", "whole-book"]]
+    said = capsys.readouterr().out
+    assert len(said.splitlines()) <= 1
+    return said
+
+
+def as_on_a_network(handle: int, operation: int) -> None:
+    """Linux hands this lock on as one that only a file open for writing can have."""
+    if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+
+def refused(number: int) -> Callable[[int, int], None]:
+    def flock(handle: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return flock
+
+
+def no_fcntl(tmp_path, monkeypatch, capsys) -> str:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    return run_alone(monkeypatch, capsys)
+
+
+def a_folder_in_which_no_file_can_be_made(monkeypatch, capsys) -> str:
+    if not Path("/sys").is_dir():
+        pytest.skip("needs a folder that root cannot write to, either")
+    monkeypatch.chdir("/sys")
+    return run_alone(monkeypatch, capsys)
+
+
 # ---- what is asked of the machine ----
 
 
@@ -840,6 +900,68 @@ FAULTS = [
         PAGE,
         a_disk_that_fills_while_a_chapter_runs,
         long=True,
+    ),
+    *(
+        Fault(
+            f"a notebook: {what}",
+            rf"^The notebook .*/01-data\.ipynb cannot be read: {reason}\.$",
+            "everything: nothing runs",
+            partial(a_notebook_that_cannot_be_read, content),
+        )
+        for what, reason, content in [
+            ("empty", "it is empty", b""),
+            ("nothing but line ends", "it is empty", b" \n\n"),
+            ("with the marks of a merge", "it is not JSON: .*: line 1 .*", b"<<<<<<< HEAD\n{"),
+            ("cut short", "it is not JSON: .*", b'{"nbformat": 4, "cells": ['),
+            ("nested without end", "it is not JSON: .*recursion.*", b"[" * 100_000),
+            ("a list", "it is JSON, but not a notebook: it has no nbformat", b"[]"),
+            ("other JSON", "it is JSON, but not a notebook: it has no nbformat", b"{}"),
+            (
+                "of a format to come",
+                "its nbformat is 5; 3 and 4 can be read",
+                b'{"nbformat": 5, "nbformat_minor": 0, "metadata": {}, "cells": []}',
+            ),
+            (
+                "without cells",
+                "it is not a notebook as the format has it: .*missing an expected key: cells",
+                b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}',
+            ),
+            (
+                "with a number for its cells",
+                "it is not a notebook as the format has it: .*",
+                b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 3}',
+            ),
+            ("not UTF-8", "it is not in UTF-8: byte 1 is 0xff", b'"\xff"'),
+            ("for others to read", "Permission denied", PermissionError(13, "Permission denied")),
+            ("not there", "No such file or directory", FileNotFoundError(2, os.strerror(2))),
+        ]
+    ),
+    Fault(
+        "locks: on a network, for writers alone",
+        "^$",
+        "the lock, which is held",
+        partial(locked, as_on_a_network),
+    ),
+    *(
+        Fault(
+            f"locks: {os.strerror(number)}",
+            rf"^No lock can be had in this folder \({os.strerror(number)}\): run one make at a",
+            "the command, which runs",
+            partial(locked, refused(number)),
+        )
+        for number in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+    ),
+    Fault(
+        "locks: none in this Python, as on Windows",
+        r"^No lock can be had in this folder \(this system has none\)",
+        "the command, which runs",
+        no_fcntl,
+    ),
+    Fault(
+        "locks: a folder in which no file can be made",
+        "^No lock can be had in this folder \\(",
+        "the command, which runs",
+        a_folder_in_which_no_file_can_be_made,
     ),
     Fault(
         "two `make book` at once",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.contents import chapters
 from pipeline.notebooks import CHAPTERS, faults, read
 
 EXECUTED = CHAPTERS.parent / "_build" / "test" / "executed"
@@ -60,7 +61,7 @@ def test_a_chapter_runs_from_any_folder_and_writes_nothing_else(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["out.ipynb"]
 
 
-@pytest.mark.parametrize("chapter", sorted(path.stem for path in CHAPTERS.glob("*.ipynb")))
+@pytest.mark.parametrize("chapter", chapters())
 def test_the_first_result_comes_soon(chapter: str):
     """No training of full length comes before it, so a run of few steps may answer."""
     notebook = read(EXECUTED / f"{chapter}.ipynb")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.contents import chapters
 from pipeline.notebooks import CHAPTERS, code_cells, read
 
 ROOT = Path(__file__).parents[1]
@@ -47,9 +48,9 @@ def sources() -> Iterator[tuple[str, str]]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
-    for path in sorted(CHAPTERS.glob("*.ipynb")):
-        for number, cell in enumerate(code_cells(read(path)), 1):
-            yield f"{path.name}, code cell {number}", cell.source
+    for chapter in chapters():
+        for number, cell in enumerate(code_cells(read(CHAPTERS / f"{chapter}.ipynb")), 1):
+            yield f"{chapter}, code cell {number}", cell.source
 
 
 def dangers(source: str) -> list[str]:

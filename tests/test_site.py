@@ -18,11 +18,11 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect
 
 from pipeline.browser_models import MODELS
+from pipeline.contents import chapters, pages
 from pipeline.notebooks import CHAPTERS, code_cells, read
-from pipeline.render_site import pages
 
 SITE = CHAPTERS.parent / "_build" / "test" / "html"
-NAMES = sorted(path.stem for path in CHAPTERS.glob("*.ipynb"))
+NAMES = chapters()
 PAGES = [Path(page).name for page in pages()]
 
 

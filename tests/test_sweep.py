@@ -194,6 +194,7 @@ def book(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / part, folder / part)
     shutil.copy(ROOT / "requirements.lock", folder)
     (folder / "chapters").mkdir()
+    (folder / "_toc.yml").write_text("root: chapters/01-dice\n", encoding="utf-8")
     write_chapter(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)  # workers import the small book's pipeline

@@ -21,8 +21,9 @@ from pathlib import Path
 import yaml
 
 from mnist_helpers.parameters import ParameterError, check_parameters
+from pipeline.contents import COMPARISON, chapters
 from pipeline.notebooks import CHAPTERS, ChapterError
-from pipeline.run_chapter import COMPARISON, check_names
+from pipeline.run_chapter import check_names
 
 FOLDERS = ("record_dir", "log_dir")  # each run writes to a folder of its own
 LONGEST_NAME = 100  # characters; with its ending well below the 255 bytes of a file system
@@ -198,7 +199,7 @@ def runs_of(grids: Iterable[Grid]) -> list[Run]:
 
 def check(chapter: str, parameters: dict[str, object]) -> None:
     """Refuse a chapter that is not there, and parameters that it would refuse."""
-    known = [path.stem for path in sorted(CHAPTERS.glob("*.ipynb"))]
+    known = chapters(CHAPTERS.parent)
     if chapter not in known:
         close = difflib.get_close_matches(str(chapter), known, n=1)
         meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."

@@ -1,0 +1,50 @@
+"""What the book is made of, as _toc.yml has it: the one place that reads that file.
+
+usage: contents.py
+
+Prints the file of each page, in the order of the book. Make asks before there
+is an environment, so only what every Python has is used.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# `file: chapters/01-data`, on a line of its own or in braces, with quotes or without.
+ENTRY = re.compile(
+    r"""(?:^\s*(?:-\s+)*|[{,]\s*)(['"]?)(file|root)\1\s*:\s+(['"]?)(?P<page>[^'",{}]*[^'",{}\s])\3"""
+)
+COMMENT = re.compile(r"(?:^|\s)#.*")
+COMPARISON = "07-comparison"  # the chapter that reads the records of the others
+
+
+def pages(root: Path = ROOT) -> list[str]:
+    """The pages of the book in its order, as paths from the book's folder without endings."""
+    lines = (root / "_toc.yml").read_text(encoding="utf-8").splitlines()
+    entries = [entry for line in lines for entry in ENTRY.finditer(COMMENT.sub("", line))]
+    entries.sort(key=lambda entry: entry[2] != "root")  # it may stand last in the file
+    return [re.sub(r"\.(md|ipynb)$", "", entry["page"]) for entry in entries]
+
+
+def page_file(page: str, root: Path = ROOT) -> Path:
+    """The file of a page: Markdown if there is one, else a notebook."""
+    markdown = root / f"{page}.md"
+    return markdown if markdown.exists() else root / f"{page}.ipynb"
+
+
+def chapters(root: Path = ROOT) -> list[str]:
+    """The chapters that run, in the order of the book: the names of its notebooks."""
+    files = [page_file(page, root) for page in pages(root)]
+    return [file.stem for file in files if file.suffix == ".ipynb"]
+
+
+def left_alone(root: Path = ROOT) -> list[str]:
+    """The files of notebooks that lie beside the chapters and are no part of the book."""
+    beside = {file.name for file in (root / "chapters").glob("*.ipynb")}
+    return sorted(beside - {f"{chapter}.ipynb" for chapter in chapters(root)})
+
+
+if __name__ == "__main__":
+    print(*(page_file(page).relative_to(ROOT).as_posix() for page in pages()))
