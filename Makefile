@@ -20,7 +20,9 @@ LONG ?=
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
-CHAPTERS := $(basename $(notdir $(sort $(wildcard chapters/[0-9]*.ipynb))))
+# The pages that _toc.yml names. Any other notebook in the folder is no part of the book.
+PAGES := $(shell $(PYTHON) pipeline/contents.py)
+CHAPTERS := $(basename $(notdir $(filter %.ipynb,$(PAGES))))
 COMPARISON := 07-comparison
 # It leaves no record to compare.
 SEQUEL := 08-going-further
@@ -31,7 +33,11 @@ IN_ORDER := $(filter $(CHAPTERS),$(DEAREST)) $(filter-out $(DEAREST),$(CHAPTERS)
 EXECUTED := $(IN_ORDER:%=$(BUILD)/executed/%.ipynb)
 LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
-PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
+# What makes the pages. Folders count, too: one is newer when a file in it is gone.
+MAKERS := requirements.lock $(wildcard pipeline pipeline/*.py mnist_helpers/*.py \
+    mnist_helpers/kept_* mnist_helpers/kept_*/*)
+# What they show besides the chapters' runs.
+SHOWN := $(PAGES) $(wildcard chapters/*.bib chapters/_static chapters/_static/* chapters/_static/*/*)
 
 .PHONY: book site pdf test whole-book whole-site whole-pdf whole-test test-code test-notebooks test-site test-faults bench lab format lock clean \
     data fingerprints always
@@ -77,25 +83,28 @@ $(patsubst %,$(BUILD)/fingerprints/%.json,$(CHAPTERS) $(LONG_RUN)): fingerprints
 $(EXECUTED) $(LONG_EXECUTED): $(BUILD)/executed/%.ipynb: $(BUILD)/fingerprints/%.json
 	@$(RUN) pipeline.run_chapter $* $(BUILD)
 
-$(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED)
+# Touched when the records of a run go away, for what may have shown them.
+$(BUILD)/forgotten: fingerprints
+	@:
+
+$(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED) $(BUILD)/forgotten
 
 # ---- networks for the browser ----
 
 # The page "Draw a digit" runs what the chapters trained.
-PACKING := $(addprefix pipeline/,browser_models.py robustness.py preparation.py markdown.py systems.py)
-$(BUILD)/draw/manifest.js: $(COMPARED) $(PACKING)
+$(BUILD)/draw/manifest.js: $(COMPARED) $(BUILD)/forgotten $(MAKERS)
 	@echo "Packing the networks for the browser"
 	@$(RUN) pipeline.browser_models $(BUILD)
 
 # ---- site ----
 
-$(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/draw/manifest.js $(CHAPTERS:%=chapters/%.ipynb) $(PAGES) _config.yml _toc.yml
+$(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/draw/manifest.js $(SHOWN) $(MAKERS) _config.yml _toc.yml
 	@echo "Rendering the site"
 	@$(RUN) pipeline.render_site $(BUILD)
 
 whole-pdf: $(BUILD)/book.pdf
 
-$(BUILD)/book.pdf: $(BUILD)/html/index.html pipeline/print_book.py
+$(BUILD)/book.pdf: $(BUILD)/html/index.html
 	@$(RUN) pipeline.print_book $(BUILD)
 
 # ---- for whoever works on the book ----
@@ -140,10 +149,14 @@ bench: $(READY) $(PEERS)/.ready
 lab: $(READY)
 	$(VENV)/bin/jupyter lab chapters
 
+# Of the notebooks in the folder those of the book alone.
+NOTEBOOKS := $(filter %.ipynb,$(PAGES))
+TO_FORMAT := . $(NOTEBOOKS) --extend-exclude="chapters/*.ipynb"
+
 format: $(READY)
-	$(RUN) ruff check --fix .
-	$(RUN) ruff format .
-	$(RUN) pipeline.tidy_notebooks chapters/*.ipynb
+	$(RUN) ruff check --fix $(TO_FORMAT)
+	$(RUN) ruff format $(TO_FORMAT)
+	$(RUN) pipeline.tidy_notebooks $(NOTEBOOKS)
 
 # Without rfc3987-syntax, which jsonschema would use if it were there: it compiles a grammar when
 # imported, a second of every Python that reads a notebook, for a check that no notebook needs.

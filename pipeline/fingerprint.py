@@ -4,8 +4,9 @@ usage: fingerprint.py BUILD [PARAMETERS_FILE]
 
 One file a run: the chapter's code, the helpers, the locked requirements, the
 data, the parameters, and the kept results if the chapter shows any. A file is
-written only if it changed, so that Make runs a chapter again when its outputs
-would change, and not when only prose, comments or dates of files did.
+written only if it changed, or if a record of the run is gone, so that Make runs
+a chapter again when its outputs would change, and not when only prose, comments
+or dates of files did. What other runs than the book's have left is removed.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from pathlib import Path
 import yaml
 
 from mnist_helpers.files import write_whole
-from pipeline.kept_records import forget_records
-from pipeline.notebooks import CHAPTERS, normalised, normalised_code, read
+from pipeline.contents import ROOT, chapters, left_alone
+from pipeline.kept_records import has_lost_records
+from pipeline.leftovers import FORGOTTEN, forget_departed, forget_run
+from pipeline.notebooks import CHAPTERS, ChapterError, normalised, normalised_code, read
 
-ROOT = CHAPTERS.parent
 LONG = {"06-deeper-cnn-long": ("06-deeper-cnn", {"num_steps": 20_001})}
 
 
@@ -42,10 +44,8 @@ def kept_results(code: list[str]) -> dict[str, str]:
 def fingerprints(build: Path, parameters: dict[str, dict]) -> dict[str, dict]:
     """What each run depends on, by the name of the run."""
     data = json.loads((build / "data.json").read_text(encoding="utf-8"))
-    chapters = [path.stem for path in sorted(CHAPTERS.glob("*.ipynb"))]
-    runs = {chapter: (chapter, parameters.get(chapter, {})) for chapter in chapters} | {
-        run: (chapter, set_to) for run, (chapter, set_to) in LONG.items() if chapter in chapters
-    }
+    runs = {chapter: (chapter, parameters.get(chapter, {})) for chapter in chapters(ROOT)}
+    runs |= {run: (chapter, set_to) for run, (chapter, set_to) in LONG.items() if chapter in runs}
     shared = shared_facts()
     return {run: facts(chapter, set_to, data, shared) for run, (chapter, set_to) in runs.items()}
 
@@ -82,14 +82,23 @@ def main(build: Path, parameters_file: str = "") -> None:
         if parameters_file
         else {}
     )
-    for run, depends_on in fingerprints(build, parameters).items():
+    found = fingerprints(build, parameters)
+    if names := left_alone():
+        print(f"Not in _toc.yml, and so no part of the book: {', '.join(names)}")
+    if not (build / FORGOTTEN).exists():
+        (build / FORGOTTEN).touch()
+    forget_departed(found, build)
+    for run, depends_on in found.items():
         path, text = build / "fingerprints" / f"{run}.json", json.dumps(depends_on, indent=1)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        changed = not path.exists() or path.read_text(encoding="utf-8") != text
+        if changed or has_lost_records(run, build / "records"):
             write_whole(path, lambda stream, text=text: stream.write(text.encode()))
             if run in LONG:  # it runs only when asked to; until then its old result must not stand
-                forget_records(run, build / "records")
-                (build / "executed" / f"{run}.ipynb").unlink(missing_ok=True)
+                forget_run(run, build)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    try:
+        main(Path(sys.argv[1]), *sys.argv[2:])
+    except ChapterError as error:
+        sys.exit(f"\n{error}\n")

@@ -8,6 +8,7 @@ last run), renders it, and puts the site in BUILD/html when all went well.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ import nbformat
 import yaml
 
 from mnist_helpers.files import write_whole
+from pipeline.contents import ROOT, page_file, pages
 from pipeline.fashion_page import fashion_page_files
 from pipeline.finish_pages import publish
 from pipeline.front_page import front_page_files
@@ -33,7 +35,6 @@ from pipeline.notebooks import (
 )
 from pipeline.status_page import status_page
 
-ROOT = CHAPTERS.parent
 LAUNCH_BUTTONS = {
     "colab_url": "https://colab.research.google.com",
     "binderhub_url": "https://mybinder.org",
@@ -45,29 +46,20 @@ SAMPLE_BANNER = (
 )
 
 
-def pages() -> list[str]:
-    """The pages of the book in the order of _toc.yml, without their endings."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    parts = toc.get("parts", [toc])
-    return [toc["root"], *(chapter["file"] for part in parts for chapter in part["chapters"])]
-
-
 def assemble(build: Path) -> None:
     """Write the book's sources, each file only if it changed, so that rendering is quick."""
     book = build / "book"
     wanted = {ROOT / "_toc.yml": (ROOT / "_toc.yml").read_bytes()}
     from_sample = False
     ran = []
-    for page in pages():
-        if (ROOT / f"{page}.md").exists():
-            wanted[ROOT / f"{page}.md"] = (ROOT / f"{page}.md").read_bytes()
+    for file in map(page_file, pages()):
+        if file.suffix == ".md":
+            wanted[file] = file.read_bytes()
             continue
-        notebook = published(
-            ROOT / f"{page}.ipynb", build / "executed" / f"{Path(page).name}.ipynb"
-        )
-        ran.append(Path(page).name)
+        notebook = published(file, build / "executed" / file.name)
+        ran.append(file.stem)
         from_sample |= mentions(notebook, "SampleDataWarning")
-        wanted[ROOT / f"{page}.ipynb"] = nbformat.writes(notebook).encode()
+        wanted[file] = nbformat.writes(notebook).encode()
     # What pages include of the run.
     wanted[CHAPTERS / "what-ran.md"] = status_page(build, ran).encode()
     for name, content in (front_page_files(build / "records") | fashion_page_files()).items():
@@ -123,10 +115,18 @@ def published(chapter: Path, executed: Path) -> nbformat.NotebookNode:
 def render(build: Path) -> None:
     """Render BUILD/book into BUILD/html. Any warning of the renderer is an error."""
     rendered, unfinished = build / "render", build / "render" / ".unfinished"
-    if unfinished.exists():  # a run was killed, or failed: what it left is not to be trusted
-        shutil.rmtree(rendered)
+    made_by, renderer = rendered / ".made-by", digest_of_the_renderer()
+    # The renderer makes only pages again whose sources changed. Where a run was killed, or failed,
+    # or where other code made them, what is there is not to be trusted.
+    if (
+        unfinished.exists()
+        or not made_by.exists()
+        or made_by.read_text(encoding="utf-8") != renderer
+    ):
+        shutil.rmtree(rendered, ignore_errors=True)
     rendered.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
+    made_by.write_text(renderer, encoding="utf-8")
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(build / "book")]
     command += ["-n", "-W", "--keep-going", "-q", "--path-output", str(rendered)]
@@ -149,6 +149,14 @@ def render(build: Path) -> None:
     unfinished.unlink()
     replace_folder(rendered / "_build" / "html", build / "html")
     (build / "html" / "index.html").touch()
+
+
+def digest_of_the_renderer() -> str:
+    """A digest of what makes pages of their sources: this package, and the locked libraries."""
+    digest = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
+    for path in sorted((ROOT / "pipeline").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def replace_folder(new: Path, target: Path) -> None:

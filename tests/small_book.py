@@ -29,7 +29,7 @@ RECORD = (
     "from pathlib import Path\n"
     "if record_dir:\n"
     "    Path(record_dir).mkdir(exist_ok=True)\n"
-    "    Path(record_dir, f'{num_steps}-steps.json').write_text('{}')"
+    "    Path(record_dir, f'CHAPTER-{num_steps}-steps.json').write_text('{}')"
 )
 
 
@@ -40,7 +40,7 @@ def write_chapter(book: Path, name: str, prose: str = "Prose.", code: str = "1 +
         new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         new_code_cell(CHECK),
         new_code_cell("from myst_nb import glue\nglue('seven', 7.0, display=False)"),
-        new_code_cell(RECORD),
+        new_code_cell(RECORD.replace("CHAPTER", name)),
         new_code_cell(code),
     ]
     nbformat.write(notebook, book / "chapters" / f"{name}.ipynb")

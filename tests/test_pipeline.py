@@ -96,12 +96,92 @@ def test_a_kept_result_changed_the_chapters_that_name_it_depend_on_it(book: Path
 
 def test_long_runs_the_20_001_steps_too_and_keeps_both_records(book: Path):
     assert ran(make(book, "LONG=1")) == {*LONG, "07-comparison"}
-    records = {path.name for path in (book / "_build" / "records").glob("*.json")}
-    assert records == {"3-steps.json", "20001-steps.json"}
+    records = {path.name for path in (book / "_build" / "records").glob("06-*.json")}
+    assert records == {"06-deeper-cnn-3-steps.json", "06-deeper-cnn-20001-steps.json"}
     write_chapter(book, "06-deeper-cnn", code="print('another network')")
     make(book)  # the long run was of the old network: its record must not stand
-    records = {path.name for path in (book / "_build" / "records").glob("*.json")}
-    assert records == {"3-steps.json"}
+    records = {path.name for path in (book / "_build" / "records").glob("06-*.json")}
+    assert records == {"06-deeper-cnn-3-steps.json"}
+
+
+def test_a_copy_of_a_chapter_is_no_part_of_the_book_and_what_it_left_goes_away(book: Path):
+    build, record = book / "_build", book / "_build" / "records" / "06-deeper-cnn-3-steps.json"
+    chapters, copy = book / "chapters", "06-deeper-cnn-Copy1"
+    shutil.copy(chapters / "06-deeper-cnn.ipynb", chapters / f"{copy}.ipynb")
+    (chapters / "Untitled.ipynb").touch()  # empty, as editors make them
+    # As a build that took the copy for a chapter would have left it.
+    record.write_text('{"of": "the copy"}', encoding="utf-8")
+    (build / "records" / f".{copy}.txt").write_text(record.name, encoding="utf-8")
+    (build / "failed").mkdir(exist_ok=True)
+    left = [
+        build / "fingerprints" / f"{copy}.json",
+        build / "executed" / f"{copy}.ipynb",
+        build / "failed" / f"{copy}.ipynb",
+    ]
+    for path in left:
+        path.touch()
+    done = make(book)
+    assert done.returncode == 0, done.stdout
+    assert ran(done) == {"06-deeper-cnn", "07-comparison"}
+    assert record.read_text(encoding="utf-8") == "{}"
+    assert not [path for path in left if path.exists()] and copy not in html(book, "06-deeper-cnn")
+    (said,) = [line for line in done.stdout.splitlines() if "Untitled" in line]
+    assert said == f"Not in _toc.yml, and so no part of the book: {copy}.ipynb, Untitled.ipynb"
+    for path in (chapters / f"{copy}.ipynb", chapters / "Untitled.ipynb"):
+        path.unlink()
+
+
+def test_a_chapter_that_leaves_the_book_takes_its_records_with_it(book: Path):
+    toc, record = book / "_toc.yml", book / "_build" / "records" / "06-deeper-cnn-3-steps.json"
+    contents = toc.read_text(encoding="utf-8")
+    assert record.exists()
+    toc.write_text(
+        contents.replace("- file: chapters/06", "# - file: chapters/06"), encoding="utf-8"
+    )
+    done = make(book)
+    assert done.returncode == 0, done.stdout
+    assert ran(done) == {"07-comparison"} and "Packing the networks" in done.stdout
+    assert not record.exists() and "06-deeper-cnn" not in html(book, "01-data")
+    toc.write_text(contents, encoding="utf-8")
+    assert ran(make(book)) == {"06-deeper-cnn", "07-comparison"}
+
+
+def test_a_chapter_that_cannot_be_read_stops_the_build_in_one_sentence(book: Path):
+    chapter = book / "chapters" / "01-data.ipynb"
+    content = chapter.read_bytes()
+    chapter.write_bytes(b"")
+    done = make(book)
+    chapter.write_bytes(content)
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert re.search(r"The notebook .*/01-data.ipynb cannot be read: it is empty\.", done.stdout)
+
+
+def test_code_that_makes_pages_changed_the_pages_are_made_anew_and_nothing_runs(book: Path):
+    quiz = book / "pipeline" / "quiz.py"
+    question = ":::{quiz}\n6 × 7?\n\n- [x] 42\n\n  Yes.\n- [ ] 13\n\n  No.\n:::"
+    write_chapter(book, "06-deeper-cnn", prose=question, code="print('another network')")
+    assert make(book).returncode == 0
+    assert '<p class="quiz-verdict">Right.</p>' in html(book, "06-deeper-cnn")
+    source = quiz.read_text(encoding="utf-8")
+    quiz.write_text(source.replace('"Right."', '"Well done."'), encoding="utf-8")
+    done = make(book)
+    quiz.write_text(source, encoding="utf-8")
+    assert done.returncode == 0 and not ran(done), done.stdout
+    assert '<p class="quiz-verdict">Well done.</p>' in html(book, "06-deeper-cnn")
+
+
+def test_the_site_depends_on_all_that_makes_it(book: Path):
+    said = make(book, "--print-data-base", "--dry-run", target="whole-site").stdout
+    site = re.search(r"^_build/html/index\.html:(.*)", said, re.MULTILINE)[1].split()
+    makers = [
+        path.relative_to(book).as_posix()
+        for pattern in ("pipeline/*.py", "mnist_helpers/*.py", "mnist_helpers/kept_*/*.json")
+        for path in book.glob(pattern)
+    ]
+    assert len(makers) > 40 and set(makers) <= set(site)
+    assert {"requirements.lock", "_config.yml", "_toc.yml", "chapters/intro.md"} <= set(site)
+    # A folder is newer when a file in it is gone.
+    assert {"pipeline", "mnist_helpers/kept_sweeps"} <= set(site)
 
 
 def test_a_cell_that_raises_stops_the_build_and_names_the_chapter(book: Path):
@@ -288,3 +368,19 @@ def test_records_of_a_run_replace_those_it_left_before(tmp_path: Path):
     assert (folder / "b.json").read_text(encoding="utf-8") == "new"
     forget_records("run", folder)
     assert {path.name for path in folder.glob("*")} == {"other.json"}
+
+
+def test_no_run_may_overwrite_the_record_of_another(tmp_path: Path):
+    folder, first, second = (tmp_path / name for name in ("records", "first", "second"))
+    for path in (folder, first, second):
+        path.mkdir()
+    (first / "a.json").touch()
+    (second / "a.json").write_text("second", encoding="utf-8")
+    replace_records("03-mlp", first, folder)
+    with pytest.raises(ChapterError, match=r"03-mlp-again left .* and so did 03-mlp:"):
+        replace_records("03-mlp-again", second, folder)
+    forget_records("03-mlp-again", folder)  # nothing is its own
+    assert (folder / "a.json").read_text(encoding="utf-8") == ""
+    forget_records("03-mlp", folder)
+    replace_records("03-mlp-again", second, folder)
+    assert (folder / "a.json").read_text(encoding="utf-8") == "second"
