@@ -15,7 +15,8 @@ from mnist_helpers import data, metrics, training
 from mnist_helpers.parameters import RULES
 from pipeline.notebooks import CHAPTERS, code_cells, read
 from pipeline.render_site import pages
-from pipeline.tidy_notebooks import CHECKED, repository, tidy
+from pipeline.repository import read_repository
+from pipeline.tidy_notebooks import CHECKED, tidy
 
 PATHS = sorted(CHAPTERS.glob("*.ipynb"))
 EXPECTED = [
@@ -43,7 +44,8 @@ def test_every_chapter_is_there_and_in_the_table_of_contents(path: Path):
 
 def test_is_tidy(path: Path):
     notebook = read(path)
-    assert tidy(notebook, repository()) == notebook, f"run `make format`: {path.name} is not tidy"
+    tidied = tidy(notebook, read_repository())
+    assert tidied == notebook, f"run `make format`: {path.name} is not tidy"
 
 
 def test_has_the_newest_format_and_unique_cell_ids(path: Path):
