@@ -12,7 +12,8 @@
 #   make lock          requirements.txt -> requirements.lock
 #   make clean         remove what was built
 
-PYTHON ?= python3
+# The Python to use; without a name, one is found.
+PYTHON ?=
 BUILD ?= _build
 PARAMETERS ?=
 LONG ?=
@@ -20,6 +21,7 @@ LONG ?=
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
+FIND_PYTHON := sh pipeline/find_python.sh "$(PYTHON)"
 CHAPTERS := $(basename $(notdir $(sort $(wildcard chapters/[0-9]*.ipynb))))
 COMPARISON := 07-comparison
 # It leaves no record to compare.
@@ -39,7 +41,8 @@ PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_st
 
 # Two at once would write the same files.
 book site pdf test:
-	@$(PYTHON) pipeline/alone.py $(MAKE) --no-print-directory whole-$@
+	@python=$$($(FIND_PYTHON)) && \
+	    "$$python" pipeline/alone.py $(MAKE) --no-print-directory PYTHON="$$python" whole-$@
 
 whole-book: whole-site
 	@$(RUN) pipeline.report $(BUILD)
@@ -49,10 +52,7 @@ whole-site: $(BUILD)/html/index.html
 # ---- environment ----
 
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
-	    f"This book needs Python 3.11, 3.12 or 3.13; $(PYTHON) is {v[0]}.{v[1]}. " \
-	    "Name another one: make PYTHON=python3.12")'
-	$(PYTHON) -m venv --clear $(VENV)
+	python=$$($(FIND_PYTHON)) && "$$python" -m venv --clear $(VENV)
 	$(VENV)/bin/pip install --quiet --require-hashes --no-deps --requirement requirements.lock
 	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -128,8 +128,8 @@ test-faults: $(READY)
 # PyTorch is large and of use here alone: it has an environment of its own.
 PEERS := .venv-bench
 
-$(PEERS)/.ready: bench/requirements.txt
-	$(PYTHON) -m venv --clear $(PEERS)
+$(PEERS)/.ready: bench/requirements.txt | $(READY)
+	$(RUN) venv --clear $(PEERS)
 	$(PEERS)/bin/pip install --quiet --requirement $<
 	@touch $@
 
