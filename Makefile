@@ -9,7 +9,7 @@
 #   make bench         time the training beside Keras and PyTorch
 #   make lab           JupyterLab in the book's environment
 #   make format        bring code and notebooks into the form that git keeps
-#   make lock          requirements.txt -> requirements.lock
+#   make lock          requirements.txt, pyproject.toml -> requirements.lock
 #   make clean         remove what was built
 
 # The Python to use; without a name, one is found.
@@ -148,11 +148,12 @@ format: $(READY)
 # Without rfc3987-syntax, which jsonschema would use if it were there: it compiles a grammar when
 # imported, a second of every Python that reads a notebook, for a check that no notebook needs.
 NOT_NEEDED := rfc3987-syntax lark
+GROUPS := book sweep test dev
 
 lock: $(READY)
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(NOT_NEEDED:%=--no-emit-package %) \
-	    --upgrade requirements.txt -o requirements.lock
+	    --upgrade requirements.txt $(GROUPS:%=--group %) -o requirements.lock
 
 clean:
 	rm -rf $(BUILD)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -127,7 +129,10 @@ def test_what_the_book_asks_for_is_bounded_and_locked():
         for name in re.findall(r"^([\w.-]+)==", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
     }
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    for requirement in (line for line in lines if line[:1].isalpha()):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = project["dependency-groups"].values()
+    wanted = [line for line in lines if not line.startswith("#")] + [*chain(*groups)]
+    for requirement in wanted:
         bounded = re.fullmatch(r"([\w.-]+)(\[\w+\])?>=[\d.]+,<[\d.]+", requirement)
         assert bounded, requirement
         assert bounded[1].lower() in locked
