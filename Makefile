@@ -9,10 +9,11 @@
 #   make bench         time the training beside Keras and PyTorch
 #   make lab           JupyterLab in the book's environment
 #   make format        bring code and notebooks into the form that git keeps
-#   make lock          requirements.txt -> requirements.lock
+#   make lock          requirements.txt, pyproject.toml -> requirements.lock
 #   make clean         remove what was built
 
-PYTHON ?= python3
+# The Python to use; without a name, one is found.
+PYTHON ?=
 BUILD ?= _build
 PARAMETERS ?=
 LONG ?=
@@ -20,8 +21,10 @@ LONG ?=
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
+FIND_PYTHON := sh pipeline/find_python.sh "$(PYTHON)"
 # The pages that _toc.yml names. Any other notebook in the folder is no part of the book.
-PAGES := $(shell $(PYTHON) pipeline/contents.py)
+# Any Python can tell them, before one is found that the book runs on.
+PAGES := $(shell $(or $(PYTHON),$(wildcard $(VENV)/bin/python),python3) pipeline/contents.py)
 CHAPTERS := $(basename $(notdir $(filter %.ipynb,$(PAGES))))
 COMPARISON := 07-comparison
 # It leaves no record to compare.
@@ -45,7 +48,8 @@ SHOWN := $(PAGES) $(wildcard chapters/*.bib chapters/_static chapters/_static/* 
 
 # Two at once would write the same files.
 book site pdf test:
-	@$(PYTHON) pipeline/alone.py $(MAKE) --no-print-directory whole-$@
+	@python=$$($(FIND_PYTHON)) && \
+	    "$$python" pipeline/alone.py $(MAKE) --no-print-directory PYTHON="$$python" whole-$@
 
 whole-book: whole-site
 	@$(RUN) pipeline.report $(BUILD)
@@ -55,10 +59,7 @@ whole-site: $(BUILD)/html/index.html
 # ---- environment ----
 
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit( \
-	    f"This book needs Python 3.11, 3.12 or 3.13; $(PYTHON) is {v[0]}.{v[1]}. " \
-	    "Name another one: make PYTHON=python3.12")'
-	$(PYTHON) -m venv --clear $(VENV)
+	python=$$($(FIND_PYTHON)) && "$$python" -m venv --clear $(VENV)
 	$(VENV)/bin/pip install --quiet --require-hashes --no-deps --requirement requirements.lock
 	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -137,8 +138,8 @@ test-faults: $(READY)
 # PyTorch is large and of use here alone: it has an environment of its own.
 PEERS := .venv-bench
 
-$(PEERS)/.ready: bench/requirements.txt
-	$(PYTHON) -m venv --clear $(PEERS)
+$(PEERS)/.ready: bench/requirements.txt | $(READY)
+	$(RUN) venv --clear $(PEERS)
 	$(PEERS)/bin/pip install --quiet --requirement $<
 	@touch $@
 
@@ -161,11 +162,12 @@ format: $(READY)
 # Without rfc3987-syntax, which jsonschema would use if it were there: it compiles a grammar when
 # imported, a second of every Python that reads a notebook, for a check that no notebook needs.
 NOT_NEEDED := rfc3987-syntax lark
+GROUPS := book sweep test dev
 
 lock: $(READY)
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $(NOT_NEEDED:%=--no-emit-package %) \
-	    --upgrade requirements.txt -o requirements.lock
+	    --upgrade requirements.txt $(GROUPS:%=--group %) -o requirements.lock
 
 clean:
 	rm -rf $(BUILD)

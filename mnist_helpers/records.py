@@ -156,6 +156,9 @@ def save_record(
 def record_folder(record_dir: str = "") -> Path:
     """The folder of run records: ``record_dir``, else where `make book` puts them.
 
+    That is a folder of the checkout that the package belongs to. Where the package was
+    installed without one, as in Colab, it is such a folder in the current one.
+
     Examples
     --------
     >>> record_folder("somewhere").name
@@ -165,7 +168,9 @@ def record_folder(record_dir: str = "") -> Path:
     """
     if record_dir:
         return Path(record_dir).expanduser()
-    return Path(__file__).parents[1] / "_build" / "records"
+    root = Path(__file__).parents[1]
+    in_checkout = (root / "pyproject.toml").exists()
+    return (root if in_checkout else Path.cwd()) / "_build" / "records"
 
 
 def load_records(record_dir: str | Path) -> list[Record]:

@@ -33,13 +33,9 @@ from pipeline.notebooks import (
     with_outputs,
     without_colours,
 )
+from pipeline.repository import Repository, RepositoryError, read_repository
 from pipeline.status_page import status_page
 
-LAUNCH_BUTTONS = {
-    "colab_url": "https://colab.research.google.com",
-    "binderhub_url": "https://mybinder.org",
-    "notebook_interface": "jupyterlab",
-}
 SAMPLE_BANNER = (
     "This copy of the book was made from a sample of 5,000 digits, because the full MNIST could "
     "not be had. None of its figures is MNIST's."
@@ -69,7 +65,8 @@ def assemble(build: Path) -> None:
     for path in [CHAPTERS / "references.bib", *CHAPTERS.glob("_static/**/*")]:
         if path.is_file():
             wanted[path] = path.read_bytes()
-    config = with_buttons(yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8")))
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    config = with_buttons(config, read_repository(ROOT / "_config.yml"))
     if from_sample:
         config["sphinx"]["config"]["html_theme_options"]["announcement"] = SAMPLE_BANNER
     wanted[ROOT / "_config.yml"] = yaml.safe_dump(config, allow_unicode=True).encode()
@@ -84,17 +81,25 @@ def assemble(build: Path) -> None:
             path.unlink()
 
 
-def with_buttons(config: dict) -> dict:
-    """The configuration with the buttons that lead to the repository, if it names one."""
-    repository = config["repository"]
-    if repository["url"]:
-        # Jupyter Book's own keys for these have no effect where html_theme_options is given.
-        config["sphinx"]["config"]["html_theme_options"] |= {
-            "repository_url": repository["url"],
-            "repository_branch": repository["branch"],
-            "use_edit_page_button": True,
-            "launch_buttons": LAUNCH_BUTTONS,
-        }
+def with_buttons(config: dict, repository: Repository | None) -> dict:
+    """The configuration with the buttons that lead to the repository, if there is one."""
+    del config["repository"]  # Jupyter Book reads it, too, and understands less
+    if not repository:
+        return config
+    options = config["sphinx"]["config"]["html_theme_options"]
+    context = config["sphinx"]["config"]["html_context"]
+    if template := repository.edit_url("{{ file_name }}"):
+        options["use_edit_page_button"] = True
+        context["edit_page_url_template"] = template
+    launch = {}
+    if repository.opens_in_colab:
+        launch["colab_url"] = "https://colab.research.google.com"
+    if repository.opens_in_binder:
+        launch |= {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"}
+    if launch:
+        options["repository_url"] = repository.url
+        options["repository_branch"] = repository.branch
+        options["launch_buttons"] = launch
     return config
 
 
@@ -175,5 +180,5 @@ if __name__ == "__main__":
     try:
         assemble(Path(sys.argv[1]))
         render(Path(sys.argv[1]))
-    except ChapterError as error:
+    except (ChapterError, RepositoryError) as error:
         sys.exit(f"\n{error}\n")

@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 import nbformat
-import yaml
 from nbformat.v4 import new_code_cell
 
-from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, read
+from pipeline.notebooks import FOR_COLAB, ChapterError, read
+from pipeline.repository import Repository, RepositoryError, read_repository
 
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -24,23 +24,16 @@ INSTALL = """# Colab has to install the book's package first. Elsewhere this doe
 import sys
 
 if "google.colab" in sys.modules:
-    %pip install --quiet "git+{url}@{branch}"
+    %pip install --quiet "{address}"
 """
 
 
-def repository() -> dict[str, str]:
-    """The address and the branch that _config.yml names; the address may be empty."""
-    return yaml.safe_load((CHAPTERS.parent / "_config.yml").read_text(encoding="utf-8"))[
-        "repository"
-    ]
-
-
-def tidy(notebook: nbformat.NotebookNode, repository: dict[str, str]) -> nbformat.NotebookNode:
+def tidy(notebook: nbformat.NotebookNode, repository: Repository | None) -> nbformat.NotebookNode:
     """Return a copy of a notebook in the form that git keeps, for a book of that repository."""
     tidied = copy.deepcopy(notebook)
     tidied.cells = [cell for cell in tidied.cells if cell.get("id") != FOR_COLAB]
-    if repository["url"]:
-        source = INSTALL.format(**repository).rstrip()
+    if repository:
+        source = INSTALL.format(address=repository.pip_address).rstrip()
         hidden = {"tags": ["remove-cell"]}
         # Below the title, which has to stay first.
         tidied.cells.insert(1, new_code_cell(source, id=FOR_COLAB, metadata=hidden))
@@ -68,9 +61,10 @@ def tidy(notebook: nbformat.NotebookNode, repository: dict[str, str]) -> nbforma
 
 
 def main(paths: list[str]) -> None:
+    repository = read_repository()
     for path in map(Path, paths):
         notebook = read(path)
-        tidied = tidy(notebook, repository())
+        tidied = tidy(notebook, repository)
         if tidied != notebook:
             nbformat.write(tidied, path)
             print(f"tidied {path}")
@@ -79,5 +73,5 @@ def main(paths: list[str]) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except ChapterError as error:
+    except (ChapterError, RepositoryError) as error:
         sys.exit(f"\n{error}\n")

@@ -215,6 +215,23 @@ def no_npm(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(folder))
 
 
+@pytest.fixture
+def shell(monkeypatch, tmp_path):
+    """IPython in this process, as in a notebook's kernel; it leaves nothing behind."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # it is put back
+    InteractiveShell.clear_instance()
+    config = Config()
+    config.HistoryManager.hist_file = ":memory:"
+    shell = InteractiveShell.instance(config=config)
+    yield shell
+    shell.history_manager.end_session()
+    InteractiveShell.clear_instance()
+
+
 # ---- other processes ----
 
 

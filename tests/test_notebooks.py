@@ -16,7 +16,8 @@ from mnist_helpers import data, metrics, training
 from mnist_helpers.parameters import RULES
 from pipeline.contents import ROOT, chapters
 from pipeline.notebooks import CHAPTERS, code_cells, read
-from pipeline.tidy_notebooks import CHECKED, repository, tidy
+from pipeline.repository import read_repository
+from pipeline.tidy_notebooks import CHECKED, tidy
 
 PATHS = [CHAPTERS / f"{chapter}.ipynb" for chapter in chapters()]
 EXPECTED = [
@@ -59,8 +60,8 @@ def as_git_keeps_it(path: Path, tmp_path: Path) -> Path:
 
 def test_is_tidy(as_git_keeps_it: Path):
     notebook = read(as_git_keeps_it)
-    name = as_git_keeps_it.name
-    assert tidy(notebook, repository()) == notebook, f"run `make format`: {name} is not tidy"
+    tidied = tidy(notebook, read_repository())
+    assert tidied == notebook, f"run `make format`: {as_git_keeps_it.name} is not tidy"
 
 
 def test_has_the_newest_format_and_unique_cell_ids(path: Path):

@@ -1,7 +1,6 @@
 """Nonsense is refused at once, in a sentence that a reader understands."""
 
 import math
-import sys
 
 import nbformat
 import pytest
@@ -136,23 +135,6 @@ def test_a_misspelt_name_is_answered_with_the_one_that_was_meant():
 def test_a_name_like_no_other_is_answered_with_all_that_there_are():
     message = unknown("zzz", ["num_steps", "seed"])
     assert message == "zzz is not a parameter of this chapter. It has num_steps, seed."
-
-
-@pytest.fixture
-def shell(monkeypatch, tmp_path):
-    """IPython in this process, as in a notebook's kernel; it leaves nothing behind."""
-    from IPython.core.interactiveshell import InteractiveShell
-    from traitlets.config import Config
-
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # it is put back
-    InteractiveShell.clear_instance()
-    config = Config()
-    config.HistoryManager.hist_file = ":memory:"
-    shell = InteractiveShell.instance(config=config)
-    yield shell
-    shell.history_manager.end_session()
-    InteractiveShell.clear_instance()
 
 
 CHAPTER = [

@@ -20,12 +20,11 @@ from small_book import html, make, ran, write_chapter
 from pipeline.fingerprint import LONG
 from pipeline.kept_records import forget_records, replace_records
 from pipeline.notebooks import ChapterError, code_cells, faults, normalised, with_outputs
-from pipeline.render_site import LAUNCH_BUTTONS, with_buttons
+from pipeline.repository import parse_repository
 from pipeline.run_chapter import SavesAtTheEnd
 from pipeline.tidy_notebooks import tidy
 
-NO_REPOSITORY = {"url": "", "branch": "main"}
-A_REPOSITORY = {"url": "https://github.com/owner/book", "branch": "main"}
+A_REPOSITORY = parse_repository("https://github.com/owner/book", "main")
 
 
 def test_says_where_the_site_is_and_how_long_each_chapter_took(book: Path):
@@ -319,7 +318,7 @@ def test_tidy_keeps_checked_outputs_and_drops_the_rest():
         new_code_cell("# NBVAL_CHECK_OUTPUT\n1", execution_count=7, outputs=[output]),
         new_code_cell("2", execution_count=8, outputs=[output], metadata={"scrolled": True}),
     )
-    checked, plain = tidy(notebook, NO_REPOSITORY).cells
+    checked, plain = tidy(notebook, None).cells
     assert checked.outputs and checked.execution_count == 1
     assert not plain.outputs and plain.execution_count is None and not plain.metadata
 
@@ -330,8 +329,8 @@ def test_chapter_of_a_published_book_installs_the_package_in_colab_and_only_ther
     title, cell, _ = published.cells
     assert title.cell_type == "markdown" and cell.metadata.tags == ["remove-cell"]
     assert tidy(published, A_REPOSITORY) == published
-    assert len(tidy(published, NO_REPOSITORY).cells) == 2
-    assert code_cells(published) == code_cells(tidy(notebook, NO_REPOSITORY))
+    assert len(tidy(published, None).cells) == 2
+    assert code_cells(published) == code_cells(tidy(notebook, None))
 
     asked = []
     shell = SimpleNamespace(run_line_magic=lambda *magic: asked.append(magic))
@@ -341,17 +340,6 @@ def test_chapter_of_a_published_book_installs_the_package_in_colab_and_only_ther
     monkeypatch.setitem(sys.modules, "google.colab", None)
     exec(code, {"get_ipython": lambda: shell})
     assert asked == [("pip", 'install --quiet "git+https://github.com/owner/book@main"')]
-
-
-@pytest.mark.parametrize("repository", [A_REPOSITORY, NO_REPOSITORY])
-def test_buttons_lead_to_the_repository_and_without_one_there_are_none(repository: dict):
-    config = {"repository": repository, "sphinx": {"config": {"html_theme_options": {}}}}
-    options = with_buttons(config)["sphinx"]["config"]["html_theme_options"]
-    if repository is NO_REPOSITORY:
-        assert options == {}
-    else:
-        assert options["repository_url"] == "https://github.com/owner/book"
-        assert options["use_edit_page_button"] and options["launch_buttons"] == LAUNCH_BUTTONS
 
 
 def test_records_of_a_run_replace_those_it_left_before(tmp_path: Path):

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
+import myst_nb
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -39,6 +40,7 @@ from mnist_helpers import (
     idx,
     masks,
     metrics,
+    numbers,
     original,
     parameters,
     records,
@@ -371,6 +373,20 @@ def test_a_parameter_is_returned_as_it_is_or_refused_by_name(name, value):
 def test_a_name_that_is_unknown_is_named_with_those_that_are_known(name, known):
     said = parameters.unknown(name, known)
     assert said.startswith(f"{name} is not a parameter") and ", ".join(known) in said
+
+
+# ---- what stands in sentences ----
+
+
+@about(numbers.glue, name=WORDS, value=ANYTHING, display=st.booleans())
+def test_what_is_glued_is_what_the_pages_are_made_from(shell, name, value, display):
+    written = []
+    shell.display_pub.publish = lambda **shown: written.append(shown)
+    numbers.glue(name, value, display)
+    myst_nb.glue(name, value, display)
+    ours, theirs = written
+    assert ours == theirs
+    assert ours["metadata"]["scrapbook"]["name"] == name
 
 
 # ---- records and evidence ----

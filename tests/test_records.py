@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from conftest import names
 
+from mnist_helpers import records
 from mnist_helpers.files import PARTIAL
-from mnist_helpers.records import RecordError, load_records, save_record
+from mnist_helpers.records import RecordError, load_records, record_folder, save_record
 
 
 class Curve:
@@ -382,3 +383,18 @@ def test_a_leftover_of_a_killed_run_is_no_record(save):
     folder = save().parent
     (folder / f"{PARTIAL}abc").write_bytes(b"{")
     assert len(load_records(folder)) == 1
+
+
+def test_records_are_kept_in_the_checkout_and_never_among_installed_packages(
+    tmp_path, monkeypatch
+):
+    checkout, installed, here = (tmp_path / name for name in ("book", "site-packages", "here"))
+    for folder in (checkout, installed, here):
+        folder.mkdir()
+    (checkout / "pyproject.toml").touch()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(records, "__file__", str(checkout / "mnist_helpers" / "records.py"))
+    assert record_folder() == checkout / "_build" / "records"
+    monkeypatch.setattr(records, "__file__", str(installed / "mnist_helpers" / "records.py"))
+    assert record_folder() == here / "_build" / "records"
+    assert record_folder("some/folder") == Path("some/folder")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -128,7 +130,10 @@ def test_what_the_book_asks_for_is_bounded_and_locked():
         for name in re.findall(r"^([\w.-]+)==", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
     }
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    for requirement in (line for line in lines if line[:1].isalpha()):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = project["dependency-groups"].values()
+    wanted = [line for line in lines if not line.startswith("#")] + [*chain(*groups)]
+    for requirement in wanted:
         bounded = re.fullmatch(r"([\w.-]+)(\[\w+\])?>=[\d.]+,<[\d.]+", requirement)
         assert bounded, requirement
         assert bounded[1].lower() in locked
@@ -168,6 +173,32 @@ def test_actions_are_pinned_by_commit_with_their_version_beside(workflow):
     assert len(used) == sum("uses" in s for job in content["jobs"].values() for s in job["steps"])
     for action in used:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+# The first version of each that runs on Node 24; Node 20 is being withdrawn from the runners.
+ON_NODE_24 = {
+    "actions/checkout": 5,
+    "actions/setup-python": 6,
+    "actions/upload-pages-artifact": 5,
+    "actions/deploy-pages": 5,
+}
+
+
+def test_actions_run_on_what_is_not_being_withdrawn(workflow):
+    text, _ = workflow
+    versions = re.findall(r"uses: (\S+)@\w+ # v(\d+)", text)
+    assert versions
+    assert [(name, v) for name, v in versions if int(v) < ON_NODE_24[name]] == []
+
+
+def test_each_job_names_its_system_and_its_python_and_make_uses_that(workflow):
+    _, content = workflow
+    assert content["env"] == {"PYTHON": "python"}
+    for job in content["jobs"].values():
+        assert re.fullmatch(r"[a-z]+-\d+\.\d+", job["runs-on"])
+        (setup,) = (s for s in job["steps"] if "setup-python" in s.get("uses", ""))
+        versions = job.get("strategy", {"matrix": {"python": [setup["with"]["python-version"]]}})
+        assert set(versions["matrix"]["python"]) <= {"3.11", "3.12", "3.13"}
 
 
 def test_workflows_keep_no_credentials_and_run_nothing_that_others_wrote(workflow):
