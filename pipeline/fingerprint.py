@@ -15,11 +15,10 @@ import json
 import sys
 from pathlib import Path
 
-import yaml
-
 from mnist_helpers.files import write_whole
 from pipeline.kept_records import forget_records
 from pipeline.notebooks import CHAPTERS, normalised, normalised_code, read
+from pipeline.values import ValuesError, read_parameters
 
 ROOT = CHAPTERS.parent
 LONG = {"06-deeper-cnn-long": ("06-deeper-cnn", {"num_steps": 20_001})}
@@ -77,11 +76,7 @@ def facts(
 
 
 def main(build: Path, parameters_file: str = "") -> None:
-    parameters = (
-        yaml.safe_load(Path(parameters_file).read_text(encoding="utf-8"))
-        if parameters_file
-        else {}
-    )
+    parameters = read_parameters(Path(parameters_file)) if parameters_file else {}
     for run, depends_on in fingerprints(build, parameters).items():
         path, text = build / "fingerprints" / f"{run}.json", json.dumps(depends_on, indent=1)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -92,4 +87,7 @@ def main(build: Path, parameters_file: str = "") -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    try:
+        main(Path(sys.argv[1]), *sys.argv[2:])
+    except ValuesError as error:
+        sys.exit(str(error))

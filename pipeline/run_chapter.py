@@ -24,7 +24,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from mnist_helpers.parameters import unknown
+from mnist_helpers.parameters import ParameterError, check_parameters, unknown
 from pipeline.kept_records import replace_records
 from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
 
@@ -69,12 +69,19 @@ def chapter_parameters(chapter: str) -> dict[str, object]:
     return {name: ast.literal_eval(each["default"]) for name, each in known.items()}
 
 
-def check_names(chapter: str, parameters: dict[str, object]) -> None:
-    """Refuse a parameter that the chapter does not have; papermill would only warn."""
+def check_settings(chapter: str, parameters: dict[str, object]) -> None:
+    """Refuse a parameter that the chapter does not have, or a value that makes no sense.
+
+    The chapter would do so itself, but later, and with advice for papermill's users.
+    """
     known = chapter_parameters(chapter)
     for name in parameters:
         if name not in known:
             raise ChapterError(unknown(name, list(known)))
+    try:
+        check_parameters(**parameters)
+    except ParameterError as error:
+        raise ChapterError(str(error)) from error
 
 
 def run(name: str, build: Path) -> None:
@@ -92,7 +99,7 @@ def run(name: str, build: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=build) as scratch:
         output, records = Path(scratch) / "run.ipynb", Path(scratch) / "records"
         record_dir = build / "records" if chapter == COMPARISON else records
-        check_names(chapter, parameters)
+        check_settings(chapter, parameters)
         try:
             execute(chapter, parameters, output, record_dir, {"desc": name}, cwd=CHAPTERS)
         except ChapterError as error:
