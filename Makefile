@@ -31,6 +31,7 @@ IN_ORDER := $(filter $(CHAPTERS),$(DEAREST)) $(filter-out $(DEAREST),$(CHAPTERS)
 EXECUTED := $(IN_ORDER:%=$(BUILD)/executed/%.ipynb)
 LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
+RUNS := $(IN_ORDER) $(if $(LONG),$(LONG_RUN))
 PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_static/*/*)
 
 .PHONY: book site pdf test whole-book whole-site whole-pdf whole-test test-code test-notebooks test-site test-faults bench lab format lock clean \
@@ -68,14 +69,14 @@ $(BUILD)/data.json: always $(READY)
 
 # Written each time; a file changes only if what the chapter depends on did.
 fingerprints: $(BUILD)/data.json $(READY)
-	@rm -rf $(BUILD)/.partial-*  # what runs that were killed have left
+	@rm -rf $(BUILD)/.partial-* $(BUILD)/.progress  # what runs that were killed have left
 	@$(RUN) pipeline.fingerprint $(BUILD) $(PARAMETERS)
 
 $(patsubst %,$(BUILD)/fingerprints/%.json,$(CHAPTERS) $(LONG_RUN)): fingerprints
 	@:
 
 $(EXECUTED) $(LONG_EXECUTED): $(BUILD)/executed/%.ipynb: $(BUILD)/fingerprints/%.json
-	@$(RUN) pipeline.run_chapter $* $(BUILD)
+	@$(RUN) pipeline.run_chapter $* $(BUILD) $(RUNS)
 
 $(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED)
 
