@@ -36,6 +36,7 @@ IN_ORDER := $(filter $(CHAPTERS),$(DEAREST)) $(filter-out $(DEAREST),$(CHAPTERS)
 EXECUTED := $(IN_ORDER:%=$(BUILD)/executed/%.ipynb)
 LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
+RUNS := $(IN_ORDER) $(if $(LONG),$(LONG_RUN))
 # What makes the pages. Folders count, too: one is newer when a file in it is gone.
 MAKERS := requirements.lock $(wildcard pipeline pipeline/*.py mnist_helpers/*.py \
     mnist_helpers/kept_* mnist_helpers/kept_*/*)
@@ -75,14 +76,14 @@ $(BUILD)/data.json: always $(READY)
 
 # Written each time; a file changes only if what the chapter depends on did.
 fingerprints: $(BUILD)/data.json $(READY)
-	@rm -rf $(BUILD)/.partial-*  # what runs that were killed have left
+	@rm -rf $(BUILD)/.partial-* $(BUILD)/.progress  # what runs that were killed have left
 	@$(RUN) pipeline.fingerprint $(BUILD) $(PARAMETERS)
 
 $(patsubst %,$(BUILD)/fingerprints/%.json,$(CHAPTERS) $(LONG_RUN)): fingerprints
 	@:
 
 $(EXECUTED) $(LONG_EXECUTED): $(BUILD)/executed/%.ipynb: $(BUILD)/fingerprints/%.json
-	@$(RUN) pipeline.run_chapter $* $(BUILD)
+	@$(RUN) pipeline.run_chapter $* $(BUILD) $(RUNS)
 
 # Touched when the records of a run go away, for what may have shown them.
 $(BUILD)/forgotten: fingerprints

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mnist_helpers.files import user_path
 from mnist_helpers.idx import parse_idx
 from mnist_helpers.sources import PUBLICATIONS, Delivery, deliver
 
@@ -155,7 +156,7 @@ def load_data(
         raise ValueError(f"data_set is {data_set!r}; it may be {_one_of(PUBLICATIONS)}.")
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}; it may be {_one_of(SPLITS)}.")
-    delivery = deliver(PUBLICATIONS[data_set], None if cache is None else Path(cache).expanduser())
+    delivery = deliver(PUBLICATIONS[data_set], None if cache is None else user_path(cache))
     train, valid, test = _divide(delivery, split)
     is_sample = delivery.source == "sample"
     if is_sample:

@@ -12,6 +12,27 @@ from typing import BinaryIO
 PARTIAL = ".partial-"
 
 
+def user_path(path: str | Path) -> Path:
+    """A path as its user meant it: ``~`` is the home folder, as in a shell.
+
+    Everything that takes a path from a reader passes it through here, once.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such home folder.
+
+    Examples
+    --------
+    >>> user_path("~/logs") == Path.home() / "logs"
+    True
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileNotFoundError(f"There is no home folder for {str(path)!r}: {error}") from error
+
+
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file under another name, then rename it, which is one step.
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_helpers.data import Mnist
-from mnist_helpers.files import write_whole
+from mnist_helpers.files import user_path, write_whole
 from mnist_helpers.metrics import accuracy
 
 if TYPE_CHECKING:  # chapter 7 reads records without waiting for TensorFlow
@@ -136,7 +136,7 @@ def save_record(
         },
         "curve": _curve_as_lists(curve) if curve else None,
     }
-    folder = Path(record_dir).expanduser()
+    folder = user_path(record_dir)
     steps = "" if facts["num_steps"] is None else f"--{facts['num_steps']}-steps"
     name = re.sub(r"[^\w.-]+", "_", f"{chapter}--{model}{steps}--seed-{seed}")
     predicted = np.argmax(test_predictions, 1).astype(np.uint8)
@@ -167,7 +167,7 @@ def record_folder(record_dir: str = "") -> Path:
     ('_build', 'records')
     """
     if record_dir:
-        return Path(record_dir).expanduser()
+        return user_path(record_dir)
     root = Path(__file__).parents[1]
     in_checkout = (root / "pyproject.toml").exists()
     return (root if in_checkout else Path.cwd()) / "_build" / "records"
@@ -183,7 +183,7 @@ def load_records(record_dir: str | Path) -> list[Record]:
     RecordError
         If a record is damaged, or its predictions are missing; it is named.
     """
-    return [load_record(path) for path in sorted(Path(record_dir).expanduser().glob("*.json"))]
+    return [load_record(path) for path in sorted(user_path(record_dir).glob("*.json"))]
 
 
 def load_record(path: Path) -> Record:

@@ -23,7 +23,7 @@ import platformdirs
 import requests
 from tqdm.auto import tqdm
 
-from mnist_helpers.files import remove_leftovers, write_whole
+from mnist_helpers.files import remove_leftovers, user_path, write_whole
 from mnist_helpers.idx import IdxError, gunzip
 
 CACHE_VARIABLE = "MNIST_CACHE_DIR"
@@ -190,8 +190,8 @@ def cache_folder() -> Path:
     """
     chosen = os.environ.get(CACHE_VARIABLE)
     try:
-        return Path(chosen or platformdirs.user_cache_dir("mnist-that-runs")).expanduser()
-    except RuntimeError as error:
+        return user_path(chosen or platformdirs.user_cache_dir("mnist-that-runs"))
+    except FileNotFoundError as error:
         raise DataUnavailable(
             f"There is no home folder to keep the data in ({error}). "
             f"Set {CACHE_VARIABLE} to a folder that can be written."

@@ -6,12 +6,12 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from mnist_helpers import without_start_up_remarks
+from mnist_helpers.files import user_path
 
 with without_start_up_remarks():
     import tensorflow as tf
@@ -272,8 +272,9 @@ class _Summaries:
     """TensorBoard's event files, written while training."""
 
     def __init__(self, log_dir: str, graph: tf.Graph):
-        self.train = tf.summary.create_file_writer(str(Path(log_dir) / "train"))
-        self.validation = tf.summary.create_file_writer(str(Path(log_dir) / "validation"))
+        folder = user_path(log_dir)
+        self.train = tf.summary.create_file_writer(str(folder / "train"))
+        self.validation = tf.summary.create_file_writer(str(folder / "validation"))
         with self.train.as_default():
             tf.summary.graph(graph)
 

@@ -12,16 +12,16 @@ import sys
 from pathlib import Path
 
 import nbformat
-import yaml
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from pipeline.contents import chapters
 from pipeline.notebooks import CHAPTERS, ChapterError, read
+from pipeline.values import read_parameters
 
 
 def main(parameters_file: Path, folder: Path) -> None:
-    parameters = yaml.safe_load(parameters_file.read_text(encoding="utf-8"))
+    parameters = read_parameters(parameters_file)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for chapter in chapters():

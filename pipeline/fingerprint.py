@@ -16,13 +16,12 @@ import json
 import sys
 from pathlib import Path
 
-import yaml
-
 from mnist_helpers.files import write_whole
 from pipeline.contents import ROOT, chapters, left_alone
 from pipeline.kept_records import has_lost_records
 from pipeline.leftovers import FORGOTTEN, forget_departed, forget_run
 from pipeline.notebooks import CHAPTERS, ChapterError, normalised, normalised_code, read
+from pipeline.values import ValuesError, read_parameters
 
 LONG = {"06-deeper-cnn-long": ("06-deeper-cnn", {"num_steps": 20_001})}
 
@@ -77,11 +76,7 @@ def facts(
 
 
 def main(build: Path, parameters_file: str = "") -> None:
-    parameters = (
-        yaml.safe_load(Path(parameters_file).read_text(encoding="utf-8"))
-        if parameters_file
-        else {}
-    )
+    parameters = read_parameters(Path(parameters_file)) if parameters_file else {}
     found = fingerprints(build, parameters)
     if names := left_alone():
         print(f"Not in _toc.yml, and so no part of the book: {', '.join(names)}")
@@ -100,5 +95,5 @@ def main(build: Path, parameters_file: str = "") -> None:
 if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]), *sys.argv[2:])
-    except ChapterError as error:
+    except (ChapterError, ValuesError) as error:
         sys.exit(f"\n{error}\n")

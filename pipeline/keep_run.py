@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from mnist_helpers.evidence import KEPT_RUNS, compact
-from mnist_helpers.files import write_whole
+from mnist_helpers.files import user_path, write_whole
 from mnist_helpers.records import load_record
 
 
@@ -27,4 +27,4 @@ def keep(record_path: Path, command: str, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(keep(Path(sys.argv[1]), sys.argv[2], KEPT_RUNS))
+    print(keep(user_path(sys.argv[1]), sys.argv[2], KEPT_RUNS))

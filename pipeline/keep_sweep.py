@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mnist_helpers.evidence import KEPT_SWEEPS, compact_sweep
-from mnist_helpers.files import write_whole
+from mnist_helpers.files import user_path, write_whole
 from mnist_helpers.records import load_records
 from pipeline.sweep.definition import SweepError, read_definition, runs_of
 
@@ -50,6 +50,6 @@ def command(definition: Path) -> str:
 
 if __name__ == "__main__":
     try:
-        print(keep(Path(sys.argv[1]), Path(sys.argv[2]), KEPT_SWEEPS))
+        print(keep(Path(sys.argv[1]), user_path(sys.argv[2]), KEPT_SWEEPS))
     except SweepError as error:
         sys.exit(str(error))

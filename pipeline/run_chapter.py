@@ -1,7 +1,8 @@
 """Run one chapter with papermill, whole or not at all.
 
-usage: run_chapter.py RUN BUILD
+usage: run_chapter.py RUN BUILD [RUN ...]
 
+The runs at the end are all those of the build; they are for the display.
 What to run, and with which parameters, stands in BUILD/fingerprints/RUN.json.
 The executed notebook lands in BUILD/executed, the records in BUILD/records; a
 chapter that fails lands in BUILD/failed instead, and the exit status is 1.
@@ -16,18 +17,21 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from mnist_helpers.parameters import unknown
+from mnist_helpers.parameters import ParameterError, check_parameters, unknown
 from pipeline.contents import COMPARISON
 from pipeline.kept_records import replace_records
 from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
+from pipeline.progress import Progress
 
 CELL_TIMEOUT = 3600  # seconds: a cell that takes longer hangs
 # Code and outputs travel over local sockets, which other users of a machine
@@ -45,8 +49,13 @@ class SavesAtTheEnd(NBClientEngine):
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: NotebookExecutionManager, kernel_name: str, **settings
+        cls,
+        nb_man: NotebookExecutionManager,
+        kernel_name: str,
+        watch: Callable[[NotebookNode], None] = lambda notebook: None,
+        **settings,
     ) -> None:
+        watch(nb_man.nb)
         path, nb_man.output_path = nb_man.output_path, None
         try:
             super().execute_managed_notebook(nb_man, kernel_name, **settings)
@@ -69,16 +78,23 @@ def chapter_parameters(chapter: str) -> dict[str, object]:
     return {name: ast.literal_eval(each["default"]) for name, each in known.items()}
 
 
-def check_names(chapter: str, parameters: dict[str, object]) -> None:
-    """Refuse a parameter that the chapter does not have; papermill would only warn."""
+def check_settings(chapter: str, parameters: dict[str, object]) -> None:
+    """Refuse a parameter that the chapter does not have, or a value that makes no sense.
+
+    The chapter would do so itself, but later, and with advice for papermill's users.
+    """
     known = chapter_parameters(chapter)
     for name in parameters:
         if name not in known:
             raise ChapterError(unknown(name, list(known)))
+    try:
+        check_parameters(**parameters)
+    except ParameterError as error:
+        raise ChapterError(str(error)) from error
 
 
-def run(name: str, build: Path) -> None:
-    """Run one chapter; put its notebook and records in place when all went well."""
+def run(name: str, build: Path, runs: Sequence[str] = ()) -> None:
+    """Run one chapter of a build; put its notebook and records in place when all went well."""
     facts = json.loads((build / "fingerprints" / f"{name}.json").read_text(encoding="utf-8"))
     chapter, parameters = facts["chapter"], facts["parameters"]
     executed = build / "executed" / f"{name}.ipynb"
@@ -92,9 +108,11 @@ def run(name: str, build: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=build) as scratch:
         output, records = Path(scratch) / "run.ipynb", Path(scratch) / "records"
         record_dir = build / "records" if chapter == COMPARISON else records
-        check_names(chapter, parameters)
+        check_settings(chapter, parameters)
+        seen: list[NotebookNode] = []  # the notebook, as soon as it runs
         try:
-            execute(chapter, parameters, output, record_dir, {"desc": name}, cwd=CHAPTERS)
+            with Progress(name, build, sorted({*runs, name}), lambda: cells_done(seen)):
+                execute(chapter, parameters, output, record_dir, seen.append, cwd=CHAPTERS)
         except ChapterError as error:
             keep_for_inspection(output, failed)
             raise ChapterError(f"{error}\n  The notebook as far as it ran is {failed}") from None
@@ -110,13 +128,14 @@ def execute(
     parameters: dict[str, object],
     output: Path,
     record_dir: Path,
-    progress_bar: dict[str, str] | bool = False,
+    watch: Callable[[NotebookNode], None] = lambda notebook: None,
     cwd: Path | None = None,
 ) -> None:
     """Run a chapter into the notebook ``output``, which is kept as far as it got.
 
     The kernel inherits this process's environment, with it OMP_NUM_THREADS. Give
-    ``cwd`` only where no other thread of the process runs a chapter.
+    ``cwd`` only where no other thread of the process runs a chapter. ``watch`` is
+    called with the notebook that papermill then fills.
 
     Raises
     ------
@@ -124,8 +143,7 @@ def execute(
         If a cell raised, ended its kernel or took too long, or the outputs must
         not be published.
     """
-    # In the pages the progress of training is of no use; here papermill shows
-    # its own. (It was imported before, and tqdm reads this variable on import.)
+    # In the pages the progress of training is of no use.
     os.environ["TQDM_DISABLE"] = "1"
     if "record_dir" in chapter_parameters(chapter):
         parameters = parameters | {"record_dir": str(record_dir.resolve())}
@@ -135,7 +153,8 @@ def execute(
             output.resolve(),
             parameters=parameters,
             cwd=cwd,
-            progress_bar=progress_bar,
+            progress_bar=False,
+            watch=watch,
             execution_timeout=CELL_TIMEOUT,
             start_timeout=300,
             config=ENCRYPTED,
@@ -155,6 +174,14 @@ def execute(
         raise ChapterError("; ".join(found))
 
 
+def cells_done(seen: Sequence[NotebookNode]) -> tuple[int, int]:
+    """How many cells of the notebook that runs are done, and of how many."""
+    if not seen:
+        return 0, 0
+    statuses = [cell.metadata.get("papermill", {}).get("status") for cell in seen[-1].cells]
+    return statuses.count(NotebookExecutionManager.COMPLETED), len(statuses)
+
+
 def cells_begun(output: Path) -> int:
     """How many code cells began to run: the number of the last, as Jupyter counts."""
     code = [cell for cell in read(output).cells if cell.cell_type == "code"]
@@ -169,6 +196,8 @@ def keep_for_inspection(output: Path, failed: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        run(sys.argv[1], Path(sys.argv[2]))
+        run(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
     except (ChapterError, OSError) as error:  # such as a full disk
         sys.exit(f"\nChapter {sys.argv[1]} stopped: {error}\n")
+    except KeyboardInterrupt:
+        sys.exit(130)  # Make says what was interrupted

@@ -94,8 +94,8 @@ def start_make(
 
 
 def ran(done: subprocess.CompletedProcess) -> set[str]:
-    """The runs that papermill showed a progress bar for."""
-    return set(re.findall(r"(\d\d-[\w-]+):\s+\d+%", done.stdout))
+    """The runs whose beginning the log shows."""
+    return set(re.findall(r"^(\d\d-[\w-]+) begins$", done.stdout, re.MULTILINE))
 
 
 def html(book: Path, name: str) -> str:

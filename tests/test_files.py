@@ -4,11 +4,20 @@ import errno
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from conftest import names
 
-from mnist_helpers.files import PARTIAL, remove_leftovers, write_whole
+from mnist_helpers.files import PARTIAL, remove_leftovers, user_path, write_whole
+
+
+def test_a_tilde_is_the_home_folder_and_one_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_path("~/logs") == tmp_path / "logs"
+    assert user_path("logs/~") == Path("logs/~")
+    with pytest.raises(FileNotFoundError, match="no home folder for '~nobody-of-that-name/logs'"):
+        user_path("~nobody-of-that-name/logs")
 
 
 def test_the_folder_is_made_and_nothing_but_the_file_is_left_in_it(tmp_path):

@@ -1,13 +1,19 @@
 """Nonsense is refused at once, in a sentence that a reader understands."""
 
+import ast
 import math
+from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
+from papermill.cli import _resolve_type
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from mnist_helpers.parameters import RULES, ParameterError, check_parameters, unknown
+from mnist_helpers.parameters import RULES, ParameterError, check_parameters, refusal, unknown
+from pipeline.sweep.definition import read_definition, read_options
+from pipeline.values import ValuesError, read_parameters, read_values
 
 ABOVE_0 = "a number above 0"
 KEEP_PROB = "a number above 0, up to 1"
@@ -64,9 +70,74 @@ def test_nonsense_is_refused_with_name_value_and_what_it_may_be(name, value, wor
     with pytest.raises(ParameterError) as refusal:
         check_parameters(**{name: value})
     message = str(refusal.value)
-    assert message.startswith(f"{name} is {value!r}; it may be ")
+    assert message.startswith(f"{name} is ")
+    assert f"{value!r}; it may be " in message
     assert words in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "called", "write"),
+    [
+        ("num_steps", 1e3, "the floating-point number 1000.0", "1000"),
+        ("num_steps", 2.5, "the floating-point number 2.5", None),
+        ("num_steps", 1e300, "the floating-point number 1e+300", None),
+        ("num_steps", "1e3", "the text '1e3'", "1000"),
+        ("num_steps", "1_000", "the text '1_000'", "1000"),
+        ("num_steps", "20,000", "the text '20,000'", "20000"),
+        ("num_steps", "many", "the text 'many'", None),
+        ("num_steps", True, "the truth value True", None),
+        ("num_steps", [20], "the list [20]", "20"),
+        ("num_steps", -1, "-1", None),
+        ("learning_rate", "1e-4", "the text '1e-4'", "0.0001"),
+        ("learning_rate", "1e-6", "the text '1e-6'", "1.0e-06"),
+        ("learning_rate", "0,5", "the text '0,5'", "0.5"),
+        ("learning_rate", "nan", "the text 'nan'", None),
+        ("learning_rate", None, "None", None),
+        ("keep_probs", 0.5, "the floating-point number 0.5", "[0.5]"),
+        ("keep_probs", "0.5,0.9", "the text '0.5,0.9'", "[0.5, 0.9]"),
+        ("keep_probs", "[0.5, 0.9]", "the text '[0.5, 0.9]'", "[0.5, 0.9]"),
+        ("keep_probs", ["5e-1", 0.9], "['5e-1', 0.9]", "[0.5, 0.9]"),
+        ("keep_probs", [2], "[2]", None),
+        ("data_set", "Fashion-MNIST", "'Fashion-MNIST'", '"fashion_mnist"'),
+        ("device", 0, "the whole number 0", None),
+        ("record_dir", 3, "the whole number 3", '"./3"'),
+        ("record_dir", None, "None", '""'),
+    ],
+)
+def test_a_value_read_otherwise_is_called_by_its_kind_and_the_refusal_says_what_to_write(
+    name: str, value: object, called: str, write: str | None
+):
+    advice = f" Write {write} instead." if write else ""
+    expected = f"{name} is {called}; it may be {RULES[name].words}.{advice}"
+    assert refusal(name, value) == expected
+    if write:
+        for read in (ast.literal_eval, yaml.safe_load, read_values):
+            assert check_parameters(**{name: read(write)})
+
+
+def test_every_way_in_that_is_ours_reads_the_same_characters_alike(tmp_path: Path):
+    """As papermill's -p does, and lists besides; every value differs in YAML 1.1."""
+    characters = {"1e-4": 1e-4, "1e3": 1e3, "010": 10, "on": "on", "1:30": "1:30"}
+    characters |= {"2026-11-28": "2026-11-28", "None": None, "no": "no"}
+    for text, value in characters.items():
+        assert _resolve_type(text) == value != yaml.safe_load(text)
+        (tmp_path / "parameters.yml").write_text(f"03-mlp: {{C: {text}}}", encoding="utf-8")
+        (tmp_path / "sweep.yml").write_text(f"chapter: c\ngrid: {{C: [{text}]}}", encoding="utf-8")
+        ways = [
+            read_parameters(tmp_path / "parameters.yml")["03-mlp"]["C"],
+            read_definition(tmp_path / "sweep.yml")[0].values["C"][0],
+            read_options("03-mlp", [("C", text)]).values["C"][0],
+        ]
+        assert [(each, type(each)) for each in ways] == [(value, type(value))] * 3
+
+
+@pytest.mark.parametrize("text", ["03-mlp", "03-mlp: 3", "[03-mlp]", "03-mlp: ["])
+def test_a_file_of_parameters_of_another_form_is_refused_by_name(tmp_path: Path, text: str):
+    path = tmp_path / "parameters.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValuesError, match=r"The parameters in .*parameters\.yml"):
+        read_parameters(path)
 
 
 def test_a_whole_number_that_no_float_can_hold_is_refused():
@@ -184,8 +255,32 @@ def test_a_right_parameter_given_by_papermill_is_used(shell, run_chapter):
     assert shell.user_ns["checked"] == {"num_steps": 200, "seed": 0}
 
 
-def test_nonsense_given_by_papermill_is_refused(run_chapter, capsys):
-    assert run_chapter(num_steps="200").startswith("num_steps is '200'; it may be ")
+def test_nonsense_given_by_papermill_is_refused_with_the_option_that_gives_what_was_meant(
+    run_chapter, capsys
+):
+    message = run_chapter(num_steps="200")
+    assert message == (
+        "num_steps is the text '200'; it may be a whole number, 1 or more. "
+        "Write -p num_steps 200 instead."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "option"),
+    [
+        ("keep_probs", 0.5, "-y 'keep_probs: [0.5]'"),
+        ("data_set", "MNIST", "-p data_set mnist"),
+        ("record_dir", None, '-p record_dir ""'),
+    ],
+)
+def test_the_advice_is_an_option_of_papermill_where_the_value_came_from_it(name, value, option):
+    assert refusal(name, value, set_by_papermill=True).endswith(f" Write {option} instead.")
+    assert option not in refusal(name, value)
+
+
+def test_the_paths_that_papermill_adds_itself_are_no_parameters(shell, run_chapter, capsys):
+    assert run_chapter(PAPERMILL_INPUT_PATH="in.ipynb", PAPERMILL_OUTPUT_PATH="out.ipynb") == ""
+    assert shell.user_ns["checked"] == {"num_steps": 1_001, "seed": 0}
 
 
 def test_a_chapter_that_papermill_did_not_touch_runs(run_chapter):

@@ -65,6 +65,8 @@ def test_code_changed_that_chapter_runs_and_the_one_that_reads_its_records(book:
     write_chapter(book, "01-data", code=asks)
     done = make(book)
     assert ran(done) == {"01-data", "07-comparison"}
+    assert re.findall(r"^(\S+) ran in \d+ s$", done.stdout, re.M) == ["01-data", "07-comparison"]
+    assert "\x1b" not in done.stdout and "█" not in done.stdout  # it is a log
     assert "has a key: True" in html(book, "01-data")
     assert "without encryption" not in done.stdout
 

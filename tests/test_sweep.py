@@ -30,7 +30,7 @@ from pipeline.sweep import definition, worker
 from pipeline.sweep.__main__ import main
 from pipeline.sweep.cluster import sweep, threads_for_each_of
 from pipeline.sweep.definition import Grid, Run, SweepError, read_definition, run_name, runs_of
-from pipeline.sweep.results import summary_table
+from pipeline.sweep.results import FACTS, plot_summary, summary_table, write_results
 from pipeline.sweep.store import Store
 from pipeline.sweep.worker import THREAD_VARIABLES, depend_on, refuse_another_book
 
@@ -62,6 +62,7 @@ def test_a_grid_is_every_combination_the_last_changing_fastest():
         ("03-mlp", {"seed": 1}, "seed is 1 in the grid; it must be a list"),
         ("03-mlp", {"record_dir": ["x"]}, "record_dir cannot be set: each run has a folder"),
         ("03-mlp", {"log_dir": ["x"]}, "log_dir cannot be set"),
+        ("04-regularized-mlp", {"keep_probs": [0.5]}, r"such as \[0.5, 0.9\]. Write \[0.5\] ins"),
     ],
 )
 def test_nonsense_is_refused_before_anything_runs(chapter: str, values: dict, message: str):
@@ -99,15 +100,6 @@ def test_the_page_shows_the_grid_of_chapter_4_as_it_is():
     )[1]
     grid = yaml.safe_load((ROOT / "sweeps" / "chapter-4-grid.yml").read_text(encoding="utf-8"))
     assert yaml.safe_load(shown) == {key: grid[key] for key in ("chapter", "grid")}
-
-
-def test_numbers_are_read_as_python_reads_them(tmp_path: Path):
-    path = tmp_path / "some.yml"
-    path.write_text(
-        "chapter: 06-deeper-cnn\ngrid: {learning_rate: [1e-4, 2.5E+1, .1e1]}", encoding="utf-8"
-    )
-    rates = [run.parameters["learning_rate"] for run in runs_of(read_definition(path))]
-    assert rates == [1e-4, 25.0, 1.0]
 
 
 def test_a_name_is_the_same_in_any_order_and_another_for_any_other_run():
@@ -344,6 +336,52 @@ def test_nobody_is_waited_for_without_end(monkeypatch, tmp_path: Path, dead_url:
 
 
 # ---- what comes out ----
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Store:
+    """What a sweep over two chapters left, of which one has a batch size and one has not."""
+    store = Store(str(tmp_path))
+    with_sizes = Grid(["03-mlp"], {"batch_size": [64, 128], "seed": [0, 1]})
+    asked = runs_of([with_sizes, Grid(["02-logistic-regression"], {}, {"C": 0.5})])
+    for number, run in enumerate(asked):
+        facts = dict.fromkeys(FACTS, 1) | {"model": run.chapter[3:], "seed": number}
+        facts |= {"num_steps": 20 if "batch_size" in run.parameters else None}
+        store.write(f"records/{run.name}/some.json", json.dumps(facts).encode())
+        store.write(f"finished/{run.name}.json", b'{"seconds": 1.0}')
+    write_results(asked, {}, store)
+    return store
+
+
+def test_whole_numbers_stay_whole_where_a_chapter_lacks_them(several: Store):
+    folder = Path(several.root)
+    for name, column in (
+        ("sweep", "batch_size"),
+        ("summary", "batch_size"),
+        ("records", "batch_size"),
+        ("records", "num_steps"),
+    ):
+        assert pd.read_parquet(folder / f"{name}.parquet")[column].dtype == "Int64"
+        written = pd.read_csv(folder / f"{name}.csv", dtype=str)[column]
+        assert set(written.dropna()) <= {"64", "128", "20"} and written.isna().sum() == 1
+    drawn = (folder / "summary.svg").read_text(encoding="utf-8")
+    assert "<!-- mlp, batch_size 64 -->" in drawn and "64.0" not in drawn
+    assert "<!-- logistic-regression, C 0.5 -->" in drawn
+
+
+def test_the_figure_of_a_sweep_cuts_neither_marks_nor_words():
+    rows = [{"model": "m" * 40, "seed": seed, "test_accuracy": 90.0 + seed} for seed in (0, 1)]
+    for settings in (1, 2, 3, 12):
+        records = pd.DataFrame([row | {"beta": beta} for row in rows for beta in range(settings)])
+        figure = plot_summary(records, ["model", "beta"])
+        figure.draw_without_rendering()
+        whole, (ax,) = figure.get_window_extent(), figure.axes
+        for mark in (*ax.lines, *ax.collections):
+            seen = mark.get_window_extent()
+            assert ax.bbox.y0 < seen.y0 and seen.y1 < ax.bbox.y1
+        for text in (*ax.get_yticklabels(), *figure.texts):
+            seen = text.get_window_extent()
+            assert whole.x0 <= seen.x0 and seen.x1 <= whole.x1, text
 
 
 def test_the_interval_is_over_seeds_each_counted_once():

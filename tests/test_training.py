@@ -334,7 +334,8 @@ def scalars(folder: Path, tag: str) -> dict[int, float]:
 @pytest.fixture(scope="module")
 def logged(images, labels, tmp_path_factory):
     """A run with summaries: its folder, its curve, and what was there half-way."""
-    folder = tmp_path_factory.mktemp("logs") / "not yet there"
+    home = tmp_path_factory.mktemp("home")
+    folder = home / "not yet there"
     model, seen = Linear(), []
 
     def evaluate():
@@ -343,15 +344,17 @@ def logged(images, labels, tmp_path_factory):
         )
         return float(60 + model.updates)
 
-    curve = train(
-        model.step,
-        images,
-        labels,
-        batches_of(25),
-        evaluate=evaluate,
-        evaluate_every=10,
-        log_dir=str(folder),
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        curve = train(
+            model.step,
+            images,
+            labels,
+            batches_of(25),
+            evaluate=evaluate,
+            evaluate_every=10,
+            log_dir="~/not yet there",
+        )
     return folder, curve, seen
 
 

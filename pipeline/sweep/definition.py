@@ -13,21 +13,18 @@ from __future__ import annotations
 import difflib
 import hashlib
 import itertools
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
-from mnist_helpers.parameters import ParameterError, check_parameters
+from mnist_helpers.files import user_path
 from pipeline.contents import COMPARISON, chapters
 from pipeline.notebooks import CHAPTERS, ChapterError
-from pipeline.run_chapter import check_names
+from pipeline.run_chapter import check_settings
+from pipeline.values import ValuesError, read_values
 
 FOLDERS = ("record_dir", "log_dir")  # each run writes to a folder of its own
 LONGEST_NAME = 100  # characters; with its ending well below the 255 bytes of a file system
-NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 class SweepError(ValueError):
@@ -86,24 +83,6 @@ class Grid:
 # ---- reading ----
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-4 is a number, as in Python, and not a text."""
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+.0123456789"))
-
-
-def parse(text: str) -> object:
-    """Read YAML in which 1e-4 is a number.
-
-    Examples
-    --------
-    >>> parse("[1e-4, 3, mnist]")
-    [0.0001, 3, 'mnist']
-    """
-    return yaml.load(text, _Loader)
-
-
 def read_definition(path: Path) -> list[Grid]:
     """The grids of a definition file.
 
@@ -113,9 +92,9 @@ def read_definition(path: Path) -> list[Grid]:
         If it cannot be read, or is not of the form that this module describes.
     """
     try:
-        content = parse(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise SweepError(f"The definition {path} cannot be read: {error}") from error
+        content = read_values(user_path(path).read_text(encoding="utf-8"))
+    except (OSError, ValuesError) as error:
+        raise SweepError(f"The definition {path}: {error}") from error
     entries = content if isinstance(content, list) else [content]
     if not entries:
         raise SweepError(f"The definition {path} is empty; it needs `chapter: 03-mlp` and a grid.")
@@ -156,9 +135,9 @@ def read_options(chapter: str, options: Iterable[tuple[str, str]]) -> Grid:
         if name in values:
             raise SweepError(f"-p {name} is given twice; put its values in one list: 1,2,3.")
         try:
-            values[name] = parse(f"[{text}]")
-        except yaml.YAMLError as error:
-            raise SweepError(f"-p {name} {text!r} cannot be read: {error}") from error
+            values[name] = read_values(f"[{text}]")
+        except ValuesError as error:
+            raise SweepError(f"-p {name} {text!r} {error}") from error
     return Grid([chapter], values)
 
 
@@ -213,9 +192,8 @@ def check(chapter: str, parameters: dict[str, object]) -> None:
         if folder in parameters:
             raise SweepError(f"{folder} cannot be set: each run has a folder of its own.")
     try:
-        check_names(chapter, parameters)
-        check_parameters(**parameters)
-    except (ChapterError, ParameterError) as error:
+        check_settings(chapter, parameters)
+    except ChapterError as error:
         raise SweepError(f"{chapter}: {error}") from error
 
 

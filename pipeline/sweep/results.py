@@ -68,7 +68,7 @@ def record_table(runs: list[Run], store: Store) -> pd.DataFrame:
                     | in_columns(run.parameters)
                     | {"seed": record["seed"]}
                 )
-    return pd.DataFrame(rows)
+    return as_table(rows)
 
 
 def run_table(
@@ -88,11 +88,32 @@ def run_table(
             | {"status": status, "message": message, "seconds": seconds}
             | in_columns(run.parameters)
         )
-    table = pd.DataFrame(rows)
+    table = as_table(rows)
     if len(records):
         means = records.pivot_table("test_accuracy", "run", "model", sort=False)
         means.columns = [f"test_accuracy_{model}" for model in means.columns]
         table = table.merge(means.reset_index(), on="run", how="left")
+    return table
+
+
+def as_table(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Rows as a table in which whole numbers stay whole where others are missing.
+
+    pandas would turn them into floating-point numbers: a batch size of 64.0.
+
+    Examples
+    --------
+    >>> print(as_table([{"batch_size": 64}, {}]).to_csv(index=False))
+    batch_size
+    64
+    ""
+    <BLANKLINE>
+    """
+    table = pd.DataFrame(rows)
+    for name in table:
+        given = [row[name] for row in rows if name in row and pd.notna(row[name])]
+        if 0 < len(given) < len(rows) and all(map(pd.api.types.is_integer, given)):
+            table[name] = table[name].astype("Int64")
     return table
 
 
@@ -138,7 +159,7 @@ def summary_table(records: pd.DataFrame, setting: list[str]) -> pd.DataFrame:
             dict(zip(setting, key, strict=True))
             | {"seeds": len(group), "test_accuracy": mean, "half_width": half_width}
         )
-    return pd.DataFrame(rows).astype({"half_width": float})
+    return as_table(rows).astype({"half_width": float})
 
 
 def plot_summary(records: pd.DataFrame, setting: list[str]) -> Figure:
@@ -159,8 +180,11 @@ def plot_summary(records: pd.DataFrame, setting: list[str]) -> Figure:
             capsize=3,
         )
         ax.set_yticks(range(len(summary)), [label(row, setting) for _, row in summary.iterrows()])
-        ax.invert_yaxis()
-        ax.set_xlabel("test accuracy in %: each seed a point, their mean with its 95 % interval")
+        ax.set_ylim(len(summary) - 0.5, -0.5)  # from above, and no mark at the frame
+        # Below the whole figure: below the axes alone, long labels would push it out.
+        figure.supxlabel(
+            "test accuracy in %: each seed a point, their mean with its 95 % interval", size=10
+        )
     return figure
 
 
