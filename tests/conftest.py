@@ -144,6 +144,7 @@ class Mirror:
 
     def __init__(self, answers: dict[str, Reply | bytes]):
         self.asked: list[str] = []
+        self.encodings_accepted: list[str] = []
         self.closing = threading.Event()
         mirror = self
 
@@ -151,6 +152,7 @@ class Mirror:
             def do_GET(self):
                 name = self.path.rpartition("/")[2]
                 mirror.asked.append(name)
+                mirror.encodings_accepted.append(self.headers["Accept-Encoding"])
                 answer = answers.get(name, Reply(b"no such file", 404))
                 if answer is SILENCE:
                     mirror.closing.wait(30)
