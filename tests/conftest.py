@@ -224,7 +224,7 @@ def python_environment(**more: str) -> dict[str, str]:
     """The environment in which a child imports the package that is under test."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TQDM_", "MNIST_"))}
     environment["PYTHONPATH"] = str(Path(mnist_helpers.__file__).parents[1])
-    return environment | {"NO_PROXY": "127.0.0.1"} | more
+    return environment | {"NO_PROXY": "127.0.0.1", "PYTHONIOENCODING": "utf-8"} | more
 
 
 @pytest.fixture(scope="session")
@@ -237,6 +237,7 @@ def start_python() -> Callable[..., subprocess.Popen]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=text,
+            encoding="utf-8" if text else None,
             env=python_environment(**environment),
         )
 
