@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -73,7 +70,7 @@ def test_numbers_stand_in_the_sentences_in_the_format_asked_for(found):
 
 
 def test_a_number_that_no_cell_gives_is_an_error_that_names_it(found):
-    with pytest.raises(ChapterError, match="05-simple-cnn.*'lost'"):
+    with pytest.raises(ChapterError, match="'lost'"):
         made(found, new_markdown_cell("{glue:text}`lost:.1f` %"))
 
 
@@ -141,7 +138,8 @@ def test_a_figure_is_one_that_every_jupyter_shows_with_its_caption_below(found):
 
 
 def test_pictures_of_the_text_travel_with_the_notebook(found):
-    source = "```{figure} _static/tensorboard.png\n:name: fig-mlp-tensorboard\n:alt: A page.\n\nIt.\n```"
+    options = ":name: fig-mlp-tensorboard\n:alt: A page."
+    source = f"```{{figure}} _static/tensorboard.png\n{options}\n\nIt.\n```"
     (cell,) = made(found, new_markdown_cell(source))
     assert "![A page.](attachment:tensorboard.png)" in cell.source
     assert set(cell.attachments) == {"tensorboard.png"}
