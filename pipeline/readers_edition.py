@@ -1,0 +1,403 @@
+"""Make of each executed chapter a notebook for people: the one that a reader opens.
+
+usage: readers_edition.py BUILD
+
+The sources in chapters/ are what the site is made of: numbers are placeholders there, and
+directives are Sphinx's. BUILD/notebooks gets the same chapters with the numbers in their
+sentences, in Markdown that Jupyter shows, and with the machinery folded or gone. They run
+like the sources, with the same parameters.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import copy
+import re
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import nbformat
+import resvg_py
+import yaml
+from ipykernel.kernelspec import get_kernel_dict
+from myst_nb.core.variables import format_plain_text
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from pybtex.database import BibliographyData, Person, parse_file
+
+from mnist_helpers.files import write_whole
+from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, code_cells, read
+from pipeline.plain_markdown import Directive, Role, folded, plain
+from pipeline.render_site import ROOT, pages, published
+from pipeline.tidy_notebooks import repository
+
+GLUED = "application/papermill.record/"  # myst_nb's mark on what a cell gives to the prose
+SVG = "image/svg+xml"
+PIXELS = 1.5  # of a picture for one of the page: sharp enough, also where those are small
+MACHINERY, FOLDED = "remove-input", "hide-input"
+KEPT_TAGS = ("parameters", "raises-exception")  # what papermill and nbval look for
+SOLUTION = "#### Solution"
+SOLUTION_EDGE = re.compile(r"^(?=:::\{solution-start\})|(?<=:::\{solution-end\}\n:::\n)", re.M)
+RECORDS = ("save_record", "save_weights")
+VERSIONED = ("tensorflow", "keras", "numpy", "scikit-learn")
+INSTALL = """# Installs what this notebook imports, where it is missing: in Colab, for instance.
+from importlib.util import find_spec
+
+if find_spec("mnist_helpers") is None:
+    %pip install --quiet "mnist-helpers @ git+{url}@{branch}"
+"""
+NO_ADDRESS = """# This notebook imports the book's package, which has no public address yet.
+from importlib.util import find_spec
+
+if find_spec("mnist_helpers") is None:
+    raise ModuleNotFoundError(
+        "mnist_helpers is missing. Run this notebook in the book's own environment "
+        "(`make lab` in its folder), or install that folder with pip."
+    )
+"""
+
+
+# ---- what the chapters say about each other ----
+
+
+@dataclass(frozen=True)
+class Book:
+    """Where everything stands that a chapter may point to.
+
+    Attributes
+    ----------
+    address : str
+        Where the pages are: the address of the site, or the path to it from a notebook.
+    titles : dict of str to str
+        The title of each page.
+    numbers : dict of str to str
+        For each figure and exercise its name and number, such as "Fig. 5.1".
+    homes : dict of str to str
+        For each of these the page on which it stands.
+    literature : BibliographyData
+        The works that can be cited.
+    """
+
+    address: str
+    literature: BibliographyData
+    titles: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, str] = field(default_factory=dict)
+    homes: dict[str, str] = field(default_factory=dict)
+
+    def link(self, text: str, page: str, place: str = "") -> str:
+        """A link to a page of the site, or to a place on it."""
+        anchor = f"#{place}" if place else ""
+        return f"[{text}]({self.address}/chapters/{page}.html{anchor})"
+
+    def citation(self, keys: str, textual: bool) -> str:
+        """The works of these keys, by author and year, with a link to the list of all."""
+        cited = []
+        for key in keys.split(","):
+            entry = self.literature.entries[key.strip()]
+            authors, year = names_of(entry.persons["author"]), entry.fields["year"]
+            text = f"{authors} ({year})" if textual else f"{authors}, {year}"
+            cited.append(self.link(text, "references"))
+        return ", ".join(cited) if textual else f"({'; '.join(cited)})"
+
+
+def names_of(people: list[Person]) -> str:
+    """Authors as a sentence names them: one, two, or the first and others."""
+    last = [" ".join(person.prelast_names + person.last_names).strip("{}") for person in people]
+    if len(last) > 2:
+        return f"{last[0]} *et al.*"
+    return " and ".join(last)
+
+
+def book(address: str) -> Book:
+    """Look through the sources of all pages for what can be pointed to."""
+    found = Book(address, parse_file(ROOT / "chapters" / "references.bib"))
+    for number, page in enumerate(map(Path, pages())):
+        source = ROOT / page.with_name(f"{page.name}.md")
+        if source.exists():
+            texts, figures = [source.read_text(encoding="utf-8")], []
+        else:
+            notebook = read(ROOT / page.with_name(f"{page.name}.ipynb"))
+            texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+            figures = list(figure_names(notebook))
+        text = "\n".join(texts)
+        found.titles[page.name] = re.search(r"^# (.+)", text, re.MULTILINE)[1]
+        exercises = re.findall(r"^:::+\{exercise\}.*\n:label: (\S+)", text, re.MULTILINE)
+        for kind, labels in (("Fig.", figures), ("Exercise", exercises)):
+            for place, label in enumerate(labels, 1):
+                found.numbers[label] = f"{kind} {number}.{place}"
+                found.homes[label] = page.name
+    return found
+
+
+def figure_names(notebook: NotebookNode) -> Iterator[str]:
+    """The names of a chapter's figures, in their order: of cells, and of pictures in the text."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            yield from re.findall(r"^```\{figure\}.*\n(?::.*\n)*?:name: (\S+)", cell.source, re.M)
+        elif figure := cell.metadata.get("mystnb", {}).get("figure"):
+            yield figure["name"]
+
+
+# ---- text ----
+
+
+def glued(notebook: NotebookNode) -> dict[str, str]:
+    """What the cells of a chapter that ran give to its prose, by name."""
+    found = {}
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            name = output.get("metadata", {}).get("scrapbook", {}).get("name")
+            if name:
+                found[name] = next(iter(output.data.values()))
+    return found
+
+
+def roles(page: str, book: Book, numbers: dict[str, str]) -> dict[str, Role]:
+    """What each role becomes on a page."""
+
+    def number(text: str, target: str) -> str:
+        name, _, form = target.partition(":")
+        if name not in numbers:
+            raise ChapterError(f"{page}: no cell gives the number {name!r}")
+        return format_plain_text(numbers[name], form)
+
+    def pointed(text: str, label: str) -> str:
+        said = book.numbers[label] if text == label else f"{text} ({book.numbers[label]})"
+        return said if book.homes[label] == page else book.link(said, book.homes[label], label)
+
+    def to_page(text: str, target: str) -> str:
+        return book.link(book.titles[target] if text == target else text, target)
+
+    def term(text: str, target: str) -> str:
+        return book.link(text, "glossary", f"term-{target.replace(' ', '-')}")
+
+    return {
+        "glue:text": number,
+        "numref": pointed,
+        "ref": pointed,
+        "doc": to_page,
+        "term": term,
+        "cite:t": lambda keys, _: book.citation(keys, textual=True),
+        "cite:p": lambda keys, _: book.citation(keys, textual=False),
+    }
+
+
+class Text:
+    """Turns the Markdown of one chapter into plain Markdown."""
+
+    def __init__(self, page: str, book: Book, numbers: dict[str, str]):
+        self.book = book
+        self.roles = roles(page, book, numbers)
+        self.attachments: dict[str, dict[str, str]] = {}  # of the cell that was done last
+
+    def plain(self, source: str) -> str:
+        """Turn the text of a cell into plain Markdown; its pictures are then in `attachments`."""
+        self.attachments = {}
+        directives = {
+            "exercise": self.exercise,
+            "solution": lambda each: folded(Directive("solution", "Solution", {}, each.body)),
+            "solution-start": lambda each: SOLUTION,
+            "solution-end": lambda each: "",
+            "figure": self.picture,
+        }
+        return plain(source, self.roles, directives)
+
+    def exercise(self, directive: Directive) -> str:
+        number = self.book.numbers[directive.options["label"]]
+        return f"### {number}: {directive.title}\n\n{directive.body}"
+
+    def picture(self, directive: Directive) -> str:
+        """A picture from a file, which from now on travels with the notebook."""
+        file = CHAPTERS / directive.title
+        content = base64.b64encode(file.read_bytes()).decode()
+        self.attachments[file.name] = {f"image/{file.suffix[1:]}": content}
+        picture = f"![{directive.options['alt']}](attachment:{file.name})"
+        return f"{picture}\n\n{self.caption(directive.options['name'], directive.body)}"
+
+    def caption(self, name: str, caption: str) -> str:
+        return f"**{self.book.numbers[name]}.** {caption}"
+
+
+# ---- cells ----
+
+
+def edition(page: str, ran: NotebookNode, book: Book) -> NotebookNode:
+    """The reader's edition of a chapter.
+
+    Parameters
+    ----------
+    page : str
+        The chapter's file name without its ending.
+    ran : NotebookNode
+        The chapter with the outputs of its run.
+    book : Book
+        What its references point to.
+    """
+    text = Text(page, book, glued(ran))
+    written = nbformat.v4.new_notebook(metadata=as_jupyter_writes(ran.metadata))
+    for cell in with_what_is_needed(ran.cells):
+        if cell.cell_type == "markdown":
+            written.cells += markdown(cell, text)
+        else:
+            written.cells += code(cell, text)
+    title, _, rest = written.cells[0].source.partition("\n")
+    written.cells[0].source = f"{title}\n\n{colophon(page, ran, book)}\n\n{rest.strip()}"
+    written.cells.insert(1, installing())
+    return written
+
+
+def as_jupyter_writes(metadata: NotebookNode) -> NotebookNode:
+    """A notebook's metadata as JupyterLab saves it, so that opening a notebook changes nothing."""
+    kernel = metadata.kernelspec | {"display_name": get_kernel_dict()["display_name"]}
+    return nbformat.from_dict({"kernelspec": kernel, "language_info": metadata.language_info})
+
+
+def markdown(cell: NotebookNode, text: Text) -> Iterator[NotebookNode]:
+    """The text as cells: a solution begins one of its own, which is folded."""
+    for number, part in enumerate(SOLUTION_EDGE.split(cell.source)):
+        source = text.plain(part)
+        if not source:
+            continue
+        written = new_markdown_cell(source, id=f"{cell.id}-{number}" if number else cell.id)
+        if text.attachments:
+            written.attachments = text.attachments
+        if source.startswith(SOLUTION):
+            # JupyterLab folds all that follows, up to the next heading of this level or above.
+            written.metadata["jp-MarkdownHeadingCollapsed"] = True
+        yield written
+
+
+def code(cell: NotebookNode, text: Text) -> Iterator[NotebookNode]:
+    tags = cell.metadata.get("tags", [])
+    written = copy.deepcopy(cell)
+    written.metadata = nbformat.from_dict({})
+    if kept := [tag for tag in tags if tag in KEPT_TAGS]:
+        written.metadata["tags"] = kept
+    if is_folded(cell):
+        written.metadata["jupyter"] = {"source_hidden": True}
+    written.outputs = [
+        with_picture_for_all(output) for output in written.outputs if not is_glued(output)
+    ]
+    yield written
+    if figure := cell.metadata.get("mystnb", {}).get("figure"):
+        caption = text.plain(text.caption(figure["name"], figure["caption"]))
+        yield new_markdown_cell(caption, id=f"{cell.id}-caption")
+
+
+def is_glued(output: NotebookNode) -> bool:
+    return any(kind.startswith(GLUED) for kind in output.get("data", {}))
+
+
+def with_picture_for_all(output: NotebookNode) -> NotebookNode:
+    """An output whose drawing is a PNG: of a notebook from elsewhere, Jupyter shows no SVG."""
+    drawing = output.get("data", {}).pop(SVG, None)
+    if drawing:
+        picture = resvg_py.svg_to_bytes(
+            svg_string=drawing, dpi=96 * PIXELS, skip_system_fonts=True
+        )
+        width, height = struct.unpack(">II", picture[16:24])
+        output.data["image/png"] = base64.b64encode(picture).decode()
+        output.metadata["image/png"] = {
+            "width": round(width / PIXELS),
+            "height": round(height / PIXELS),
+        }
+    return output
+
+
+def is_folded(cell: NotebookNode) -> bool:
+    """Whether a cell is machinery, folded on the site too, or what every chapter begins with."""
+    tags = cell.metadata.get("tags", [])
+    return bool({MACHINERY, FOLDED} & set(tags)) or begins_a_chapter(cell.source)
+
+
+def begins_a_chapter(source: str) -> bool:
+    """Whether a cell only checks the parameters, or imports what the lesson needs."""
+    return "check_parameters(" in source or bool(
+        re.search(r"^(import|from) (?!mnist_helpers.training)", source, re.MULTILINE)
+        and "use_house_style()" in source
+    )
+
+
+def with_what_is_needed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """The cells without the machinery that a reader's run has no use for.
+
+    Machinery that shows nothing goes if no cell that stays uses a name that it sets, and it
+    keeps no record: it only gave numbers to the prose, which has them now.
+    """
+    kept: list[NotebookNode] = []
+    used: set[str] = set()
+    for cell in reversed([cell for cell in cells if cell.get("id") != FOR_COLAB]):
+        if cell.cell_type == "code":
+            names = Names(cell.source)
+            shows = any(not is_glued(output) for output in cell.outputs)
+            idle = not (shows or names.set & used or names.used & set(RECORDS))
+            if MACHINERY in cell.metadata.get("tags", []) and idle:
+                continue
+            used |= names.used
+        kept.append(cell)
+    return kept[::-1]
+
+
+class Names:
+    """The names that a cell sets, and those that it uses."""
+
+    def __init__(self, source: str):
+        tree = ast.parse(re.sub(r"^\s*[%!].*$", "pass", source, flags=re.MULTILINE))
+        self.set: set[str] = set()
+        self.used: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                (self.used if isinstance(node.ctx, ast.Load) else self.set).add(node.id)
+            elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                self.set.add(node.name)
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                self.set |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+
+
+def colophon(page: str, ran: NotebookNode, book: Book) -> str:
+    """What the notebook is, where it comes from, and whose numbers its sentences quote."""
+    run = ran.metadata
+    ended = datetime.fromisoformat(run.papermill.end_time)
+    title = site_title()
+    return (
+        f"*{book.link('This chapter', page)} of “{title}”, as a notebook. The numbers in its "
+        f"sentences are those of the book's own run of {ended:%-d %B %Y}, with Python "
+        f"{run.language_info.version} and the versions on the {book.link('status page', 'status')}"
+        ". Yours may differ a little: change what you like, and compare.*"
+    )
+
+
+def site_title() -> str:
+    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["title"]
+
+
+def installing() -> NotebookNode:
+    """The cell that brings what the notebook imports, where that is missing."""
+    address = repository()
+    source = INSTALL.format(**address) if address["url"] else NO_ADDRESS
+    folded_away = {"jupyter": {"source_hidden": True}}
+    return new_code_cell(source.rstrip(), id="install", metadata=folded_away)
+
+
+def main(build: Path) -> None:
+    found = book("../html")
+    for page in map(Path, pages()):
+        source = ROOT / page.with_name(f"{page.name}.ipynb")
+        if source.exists():
+            ran = published(source, build / "executed" / source.name)
+            ran.metadata = read(build / "executed" / source.name).metadata
+            content = nbformat.writes(edition(page.name, ran, found)).encode()
+            target = build / "notebooks" / source.name
+            write_whole(target, lambda stream, content=content: stream.write(content))
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]))
+    except ChapterError as error:
+        sys.exit(f"\n{error}\n")
