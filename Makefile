@@ -7,7 +7,7 @@
 #   make test          every test, with few steps
 #   make test-faults   the faults that take minutes to provoke
 #   make bench         time the training beside Keras and PyTorch
-#   make lab           JupyterLab in the book's environment
+#   make lab           the chapters in JupyterLab, each in a copy of your own
 #   make format        bring code and notebooks into the form that git keeps
 #   make lock          requirements.txt, pyproject.toml -> requirements.lock
 #   make clean         remove what was built
@@ -43,12 +43,12 @@ MAKERS := requirements.lock $(wildcard pipeline pipeline/*.py mnist_helpers/*.py
 # What they show besides the chapters' runs.
 SHOWN := $(PAGES) $(wildcard chapters/*.bib chapters/_static chapters/_static/* chapters/_static/*/*)
 
-.PHONY: book site pdf test whole-book whole-site whole-pdf whole-test test-code test-notebooks test-site test-faults bench lab format lock clean \
+ test-code test-notebooks test-site test-faults bench lab format lock clean \
     data fingerprints always
 .DELETE_ON_ERROR:
 
 # Two at once would write the same files.
-book site pdf test:
+book site pdf test laid-out:
 	@python=$$($(FIND_PYTHON)) && \
 	    "$$python" pipeline/alone.py $(MAKE) --no-print-directory PYTHON="$$python" whole-$@
 
@@ -98,9 +98,15 @@ $(BUILD)/draw/manifest.js: $(COMPARED) $(BUILD)/forgotten $(MAKERS)
 	@echo "Packing the networks for the browser"
 	@$(RUN) pipeline.browser_models $(BUILD)
 
+# ---- the reader's edition ----
+
+$(BUILD)/editions/.made: $(EXECUTED) $(SHOWN) $(MAKERS) _config.yml _toc.yml
+	@$(RUN) pipeline.readers_edition $(BUILD)
+	@touch $@
+
 # ---- site ----
 
-$(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/draw/manifest.js $(SHOWN) $(MAKERS) _config.yml _toc.yml
+$(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/editions/.made $(BUILD)/draw/manifest.js $(SHOWN) $(MAKERS) _config.yml _toc.yml
 	@echo "Rendering the site"
 	@$(RUN) pipeline.render_site $(BUILD)
 
@@ -126,9 +132,9 @@ test-code: $(EXECUTED)
 WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=http://127.0.0.1:9/ \
     PATH="$(abspath $(VENV)/bin)"
 
-test-notebooks: $(EXECUTED)
-	$(RUN) pipeline.few_steps $(PARAMETERS) $(BUILD)/notebooks
-	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(WITHOUT_MNIST) $(RUN) pytest --nbval-lax $(BUILD)/notebooks
+test-notebooks: $(BUILD)/editions/.made
+	$(RUN) pipeline.few_steps $(PARAMETERS) $(BUILD)/editions $(BUILD)/few-steps
+	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(WITHOUT_MNIST) $(RUN) pytest --nbval-lax $(BUILD)/few-steps
 
 test-site: whole-site
 	$(RUN) pytest tests/test_site.py
@@ -148,8 +154,13 @@ bench: $(READY) $(PEERS)/.ready
 	$(RUN) bench.speed --peers $(PEERS)/bin/python
 	$(RUN) bench.page
 
-lab: $(READY)
-	$(VENV)/bin/jupyter lab chapters
+# The notebooks for people, each in a copy that is the reader's own. From here, so that the links
+# in them lead to the pages.
+whole-laid-out: whole-site
+	@$(RUN) pipeline.working_copies $(BUILD)/editions $(BUILD)/notebooks
+
+lab: laid-out
+	$(VENV)/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(BUILD)/notebooks
 
 # Of the notebooks in the folder those of the book alone.
 NOTEBOOKS := $(filter %.ipynb,$(PAGES))
@@ -170,5 +181,7 @@ lock: $(READY)
 	    --no-emit-index-url --no-emit-find-links $(NOT_NEEDED:%=--no-emit-package %) \
 	    --upgrade requirements.txt $(GROUPS:%=--group %) -o requirements.lock
 
+# But for the notebooks that a reader has worked on.
 clean:
-	rm -rf $(BUILD)
+	@if [ -d $(BUILD) ]; then find $(BUILD) -mindepth 1 -maxdepth 1 ! -name notebooks -exec rm -rf {} +; fi
+	@if [ -d $(BUILD)/notebooks ]; then echo "Left alone: your copies of the notebooks, $(BUILD)/notebooks"; fi

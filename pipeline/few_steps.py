@@ -1,6 +1,6 @@
-"""Copy the chapters with papermill's own parameter cell set to few steps.
+"""Copy the reader's editions with papermill's own parameter cell set to few steps.
 
-usage: few_steps.py PARAMETERS_FILE FOLDER
+usage: few_steps.py PARAMETERS_FILE EDITIONS FOLDER
 
 The copies are what `make test` gives to `pytest --nbval-lax`.
 """
@@ -16,17 +16,17 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from pipeline.contents import chapters
-from pipeline.notebooks import CHAPTERS, ChapterError, read
+from pipeline.notebooks import ChapterError, read
 from pipeline.values import read_parameters
 
 
-def main(parameters_file: Path, folder: Path) -> None:
+def main(parameters_file: Path, editions: Path, folder: Path) -> None:
     parameters = read_parameters(parameters_file)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for chapter in chapters():
         set_to = parameters.get(chapter, {})
-        notebook = load_notebook_node(read(CHAPTERS / f"{chapter}.ipynb"))
+        notebook = load_notebook_node(read(editions / f"{chapter}.ipynb"))
         if set_to:
             notebook = parameterize_notebook(notebook, set_to)
         nbformat.write(notebook, folder / f"{chapter}.ipynb")
@@ -34,6 +34,6 @@ def main(parameters_file: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]), Path(sys.argv[2]))
+        main(*map(Path, sys.argv[1:]))
     except ChapterError as error:
         sys.exit(f"\n{error}\n")

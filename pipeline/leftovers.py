@@ -25,6 +25,6 @@ def forget_departed(runs: Collection[str], build: Path) -> None:
 def forget_run(run: str, build: Path) -> None:
     """Remove what a run made, and see that what was made of its records is made again."""
     forget_records(run, build / "records")
-    for folder in ("executed", "failed"):
+    for folder in ("executed", "editions", "failed"):
         (build / folder / f"{run}.ipynb").unlink(missing_ok=True)
     (build / FORGOTTEN).touch()

@@ -3,7 +3,7 @@
 usage: readers_edition.py BUILD
 
 The sources in chapters/ are what the site is made of: numbers are placeholders there, and
-directives are Sphinx's. BUILD/notebooks gets the same chapters with the numbers in their
+directives are Sphinx's. BUILD/editions gets the same chapters with the numbers in their
 sentences, in Markdown that Jupyter shows, and with the machinery folded or gone. They run
 like the sources, with the same parameters.
 """
@@ -31,10 +31,11 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from pybtex.database import BibliographyData, Person, parse_file
 
 from mnist_helpers.files import write_whole
+from pipeline.contents import ROOT, chapters, page_file, pages
 from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, code_cells, read
-from pipeline.plain_markdown import Directive, Role, folded, plain
-from pipeline.render_site import ROOT, pages, published
-from pipeline.tidy_notebooks import repository
+from pipeline.plain_markdown import Directive, MystError, Role, folded, plain
+from pipeline.render_site import published
+from pipeline.repository import read_repository
 
 GLUED = "application/papermill.record/"  # myst_nb's mark on what a cell gives to the prose
 SVG = "image/svg+xml"
@@ -44,12 +45,12 @@ KEPT_TAGS = ("parameters", "raises-exception")  # what papermill and nbval look 
 SOLUTION = "#### Solution"
 SOLUTION_EDGE = re.compile(r"^(?=:::\{solution-start\})|(?<=:::\{solution-end\}\n:::\n)", re.M)
 RECORDS = ("save_record", "save_weights")
-VERSIONED = ("tensorflow", "keras", "numpy", "scikit-learn")
+FROM_A_NOTEBOOK = "../html"  # where the pages lie, if _config.yml names no public address
 INSTALL = """# Installs what this notebook imports, where it is missing: in Colab, for instance.
 from importlib.util import find_spec
 
 if find_spec("mnist_helpers") is None:
-    %pip install --quiet "mnist-helpers @ git+{url}@{branch}"
+    %pip install --quiet "{address}"
 """
 NO_ADDRESS = """# This notebook imports the book's package, which has no public address yet.
 from importlib.util import find_spec
@@ -115,22 +116,22 @@ def names_of(people: list[Person]) -> str:
 
 def book(address: str) -> Book:
     """Look through the sources of all pages for what can be pointed to."""
-    found = Book(address, parse_file(ROOT / "chapters" / "references.bib"))
-    for number, page in enumerate(map(Path, pages())):
-        source = ROOT / page.with_name(f"{page.name}.md")
-        if source.exists():
-            texts, figures = [source.read_text(encoding="utf-8")], []
+    found = Book(address, parse_file(CHAPTERS / "references.bib"))
+    for number, file in enumerate(map(page_file, pages())):
+        if file.suffix == ".md":
+            text, figures = file.read_text(encoding="utf-8"), []
         else:
-            notebook = read(ROOT / page.with_name(f"{page.name}.ipynb"))
-            texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+            notebook = read(file)
+            text = "\n".join(
+                cell.source for cell in notebook.cells if cell.cell_type == "markdown"
+            )
             figures = list(figure_names(notebook))
-        text = "\n".join(texts)
-        found.titles[page.name] = re.search(r"^# (.+)", text, re.MULTILINE)[1]
+        found.titles[file.stem] = re.search(r"^# (.+)", text, re.MULTILINE)[1]
         exercises = re.findall(r"^:::+\{exercise\}.*\n:label: (\S+)", text, re.MULTILINE)
         for kind, labels in (("Fig.", figures), ("Exercise", exercises)):
             for place, label in enumerate(labels, 1):
                 found.numbers[label] = f"{kind} {number}.{place}"
-                found.homes[label] = page.name
+                found.homes[label] = file.stem
     return found
 
 
@@ -361,43 +362,43 @@ class Names:
 
 def colophon(page: str, ran: NotebookNode, book: Book) -> str:
     """What the notebook is, where it comes from, and whose numbers its sentences quote."""
-    run = ran.metadata
+    run, title = ran.metadata, settings()["title"]
     ended = datetime.fromisoformat(run.papermill.end_time)
-    title = site_title()
     return (
         f"*{book.link('This chapter', page)} of “{title}”, as a notebook. The numbers in its "
-        f"sentences are those of the book's own run of {ended:%-d %B %Y}, with Python "
+        f"sentences are those of the book's own run of {ended.day} {ended:%B %Y}, with Python "
         f"{run.language_info.version} and the versions on the {book.link('status page', 'status')}"
         ". Yours may differ a little: change what you like, and compare.*"
     )
 
 
-def site_title() -> str:
-    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["title"]
+def settings() -> dict:
+    """What _config.yml says."""
+    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 
 
 def installing() -> NotebookNode:
     """The cell that brings what the notebook imports, where that is missing."""
-    address = repository()
-    source = INSTALL.format(**address) if address["url"] else NO_ADDRESS
+    repository = read_repository()
+    source = INSTALL.format(address=repository.pip_address) if repository else NO_ADDRESS
     folded_away = {"jupyter": {"source_hidden": True}}
     return new_code_cell(source.rstrip(), id="install", metadata=folded_away)
 
 
 def main(build: Path) -> None:
-    found = book("../html")
-    for page in map(Path, pages()):
-        source = ROOT / page.with_name(f"{page.name}.ipynb")
-        if source.exists():
-            ran = published(source, build / "executed" / source.name)
-            ran.metadata = read(build / "executed" / source.name).metadata
-            content = nbformat.writes(edition(page.name, ran, found)).encode()
-            target = build / "notebooks" / source.name
-            write_whole(target, lambda stream, content=content: stream.write(content))
+    address = settings()["html"]["baseurl"].rstrip("/")
+    found = book(address or FROM_A_NOTEBOOK)
+    for chapter in chapters():
+        executed = build / "executed" / f"{chapter}.ipynb"
+        ran = published(CHAPTERS / f"{chapter}.ipynb", executed)
+        ran.metadata = read(executed).metadata
+        content = nbformat.writes(edition(chapter, ran, found)).encode()
+        target = build / "editions" / f"{chapter}.ipynb"
+        write_whole(target, lambda stream, content=content: stream.write(content))
 
 
 if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]))
-    except ChapterError as error:
+    except (ChapterError, MystError) as error:
         sys.exit(f"\n{error}\n")

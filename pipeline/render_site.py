@@ -36,6 +36,8 @@ from pipeline.notebooks import (
 from pipeline.repository import Repository, RepositoryError, read_repository
 from pipeline.status_page import status_page
 
+# Where the workflow puts the reader's editions, for Colab and Binder to open.
+EDITIONS_BRANCH = "notebooks"
 SAMPLE_BANNER = (
     "This copy of the book was made from a sample of 5,000 digits, because the full MNIST could "
     "not be had. None of its figures is MNIST's."
@@ -98,7 +100,7 @@ def with_buttons(config: dict, repository: Repository | None) -> dict:
         launch |= {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"}
     if launch:
         options["repository_url"] = repository.url
-        options["repository_branch"] = repository.branch
+        options["repository_branch"] = EDITIONS_BRANCH
         options["launch_buttons"] = launch
     return config
 
@@ -152,7 +154,7 @@ def render(build: Path) -> None:
             + ("\n".join(warnings) or said[-3000:])
         )
     unfinished.unlink()
-    replace_folder(rendered / "_build" / "html", build / "html")
+    replace_folder(rendered / "_build" / "html", build / "html", build / "editions")
     (build / "html" / "index.html").touch()
 
 
@@ -164,12 +166,17 @@ def digest_of_the_renderer() -> str:
     return digest.hexdigest()
 
 
-def replace_folder(new: Path, target: Path) -> None:
-    """Put a copy of a folder in the place of another one, its pages finished."""
+def replace_folder(new: Path, target: Path, editions: Path) -> None:
+    """Put a copy of a folder in the place of another one, its pages finished.
+
+    What the pages offer to download are the reader's editions of the chapters.
+    """
     fresh, old = target.with_name(".partial-html"), target.with_name(".old-html")
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
     shutil.copytree(new, fresh, copy_function=publish)
+    for edition in editions.glob("*.ipynb"):
+        shutil.copy(edition, fresh / "_sources" / "chapters")
     if target.exists():
         target.rename(old)
     fresh.rename(target)
