@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 REQUIREMENTS = [
     Requirement(line)
     for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    if not line.startswith("#")
+    if line[:1].isalpha()
 ]
 # Colab's own, on Python 3.13, as its published list of packages had them in August 2026.
 IN_COLAB = {
