@@ -37,6 +37,9 @@ PAGES := $(wildcard chapters/*.md chapters/*.bib chapters/_static/* chapters/_st
     data fingerprints always
 .DELETE_ON_ERROR:
 
+# Packages of another Python, and checks that it leaves out, are not the book's.
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONSTARTUP
+
 # Two at once would write the same files.
 book site pdf test:
 	@$(PYTHON) pipeline/alone.py $(MAKE) --no-print-directory whole-$@
@@ -117,7 +120,7 @@ WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=htt
 
 test-notebooks: $(EXECUTED)
 	$(RUN) pipeline.few_steps $(PARAMETERS) $(BUILD)/notebooks
-	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(WITHOUT_MNIST) $(RUN) pytest --nbval-lax $(BUILD)/notebooks
+	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(BUILD)/notebooks
 
 test-site: whole-site
 	$(RUN) pytest tests/test_site.py
@@ -138,7 +141,7 @@ bench: $(READY) $(PEERS)/.ready
 	$(RUN) bench.page
 
 lab: $(READY)
-	$(VENV)/bin/jupyter lab chapters
+	$(RUN) pipeline.kernel jupyterlab chapters
 
 format: $(READY)
 	$(RUN) ruff check --fix .
