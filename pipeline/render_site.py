@@ -115,7 +115,8 @@ def published(chapter: Path, executed: Path) -> nbformat.NotebookNode:
         raise ChapterError(f"{chapter.stem}: {error}") from error
     found = faults(notebook)
     if found:
-        raise ChapterError(f"{chapter.stem}: {'; '.join(found)}")
+        executed.unlink()  # else Make would take it for done, and this would fail for ever
+        raise ChapterError(f"{chapter.stem}: {'; '.join(found)}. The next make runs it again.")
     return notebook
 
 
