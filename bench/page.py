@@ -111,9 +111,9 @@ def main() -> None:
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
     draw(results, OUT / "speed.svg")
     text = table(results)
-    write_whole(OUT / "speed.md", lambda stream: stream.write(text.encode()))
+    write_whole(OUT / "speed.md", text.encode())
     text = parts_table(results)
-    write_whole(OUT / "parts.md", lambda stream: stream.write(text.encode()))
+    write_whole(OUT / "parts.md", text.encode())
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def main() -> None:
         "parts": parts,
     }
     text = json.dumps(result, indent=1) + "\n"
-    write_whole(options.out, lambda stream: stream.write(text.encode()))
+    write_whole(options.out, text.encode())
     print(table(result))
     print(parts_table(result))
 

@@ -388,7 +388,7 @@ def _members(archive: tarfile.TarFile, file: IdxFile) -> Iterator[Candidate]:
 def keep(delivery: Delivery, folder: Path) -> None:
     """Write a delivery into the cache, each file whole or not at all."""
     for file, content in zip(delivery.publication.files, delivery.contents, strict=True):
-        write_whole(folder / file.name, lambda stream, content=content: stream.write(content))
+        write_whole(folder / file.name, content)
 
 
 def mirrors_of(publication: Publication) -> tuple[str, ...]:

@@ -310,7 +310,7 @@ def main(build: Path) -> None:
         if path.name not in files:
             path.unlink()
     for name, content in sorted(files.items(), key=lambda file: file[0] == "manifest.js"):
-        write_whole(folder / name, lambda stream, content=content: stream.write(content))
+        write_whole(folder / name, content)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def main(status_file: Path) -> None:
         print("  WARNING: the book is made from 5,000 digits, not from MNIST, and says so.")
     text = json.dumps(identity(data), indent=1)
     if not status_file.exists() or status_file.read_text(encoding="utf-8") != text:
-        write_whole(status_file, lambda stream: stream.write(text.encode()))
+        write_whole(status_file, text.encode())
 
 
 if __name__ == "__main__":

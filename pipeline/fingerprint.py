@@ -87,7 +87,7 @@ def main(build: Path, parameters_file: str = "") -> None:
         path, text = build / "fingerprints" / f"{run}.json", json.dumps(depends_on, indent=1)
         changed = not path.exists() or path.read_text(encoding="utf-8") != text
         if changed or has_lost_records(run, build / "records"):
-            write_whole(path, lambda stream, text=text: stream.write(text.encode()))
+            write_whole(path, text.encode())
             if run in LONG:  # it runs only when asked to; until then its old result must not stand
                 forget_run(run, build)
 

@@ -39,7 +39,7 @@ def keep(definition: Path, output: Path, folder: Path) -> Path:
     runs = ",\n".join(json.dumps(run, allow_nan=False) for run in kept.pop("runs"))
     text = json.dumps(kept, indent=1, allow_nan=False)[:-2] + f',\n "runs": [\n{runs}\n]\n}}\n'
     target = folder / f"{definition.stem}.json"
-    write_whole(target, lambda stream: stream.write(text.encode()))
+    write_whole(target, text.encode())
     return target
 
 

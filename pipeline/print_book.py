@@ -137,7 +137,7 @@ def print_book(build: Path) -> Path:
             )
     finally:
         source.unlink()
-    write_whole(build / "book.pdf", lambda stream: stream.write(pdf))
+    write_whole(build / "book.pdf", pdf)
     return build / "book.pdf"
 
 

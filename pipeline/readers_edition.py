@@ -394,7 +394,7 @@ def main(build: Path) -> None:
         ran.metadata = read(executed).metadata
         content = nbformat.writes(edition(chapter, ran, found)).encode()
         target = build / "editions" / f"{chapter}.ipynb"
-        write_whole(target, lambda stream, content=content: stream.write(content))
+        write_whole(target, content)
 
 
 if __name__ == "__main__":

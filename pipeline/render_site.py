@@ -76,7 +76,7 @@ def assemble(build: Path) -> None:
     for path, content in wanted.items():
         target = book / path.relative_to(ROOT)
         if not target.exists() or target.read_bytes() != content:
-            write_whole(target, lambda stream, content=content: stream.write(content))
+            write_whole(target, content)
     names = {book / path.relative_to(ROOT) for path in wanted}
     for path in book.rglob("*"):
         if path.is_file() and path not in names:

@@ -22,7 +22,7 @@ def test_a_tilde_is_the_home_folder_and_one_that_is_not_there_is_named(tmp_path,
 
 def test_the_folder_is_made_and_nothing_but_the_file_is_left_in_it(tmp_path):
     path = tmp_path / "not" / "yet" / "file"
-    write_whole(path, lambda stream: stream.write(b"seven"))
+    write_whole(path, b"seven")
     assert path.read_bytes() == b"seven"
     assert names(path.parent) == ["file"]
 
@@ -30,7 +30,7 @@ def test_the_folder_is_made_and_nothing_but_the_file_is_left_in_it(tmp_path):
 def test_a_file_that_is_there_is_replaced(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"an older and longer content")
-    write_whole(path, lambda stream: stream.write(b"new"))
+    write_whole(path, b"new")
     assert path.read_bytes() == b"new"
 
 
@@ -61,7 +61,7 @@ def test_a_disk_that_is_full_when_the_last_bytes_are_flushed_leaves_nothing(tmp_
 
     monkeypatch.setattr("mnist_helpers.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        write_whole(tmp_path / "file", lambda stream: stream.write(b"seven"))
+        write_whole(tmp_path / "file", b"seven")
     assert names(tmp_path) == []
 
 
@@ -73,7 +73,7 @@ def test_a_real_limit_on_the_size_of_files_leaves_nothing(tmp_path, run_python):
         from mnist_helpers.files import write_whole
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
         try:
-            write_whole(Path(sys.argv[1]), lambda stream: stream.write(bytes(100_000)))
+            write_whole(Path(sys.argv[1]), bytes(100_000))
         except OSError as error:
             print(type(error).__name__, error.strerror)
         """,
@@ -92,7 +92,7 @@ def test_the_bytes_are_on_the_disk_before_the_file_has_its_name(tmp_path, monkey
         sync(handle)
 
     monkeypatch.setattr("mnist_helpers.files.os.fsync", watch)
-    write_whole(path, lambda stream: stream.write(b"seven"))
+    write_whole(path, b"seven")
     assert seen == [(5, False)]
 
 
@@ -122,19 +122,19 @@ def test_kill_9_in_the_middle_leaves_no_half_file(tmp_path, start_python, before
         finally:
             child.kill()
     assert (path.read_bytes() if path.exists() else None) == before
-    write_whole(path, lambda stream: stream.write(b"next"))  # and the next run is not hindered
+    write_whole(path, b"next")  # and the next run is not hindered
     assert path.read_bytes() == b"next"
 
 
 def test_whoever_reads_while_others_write_sees_a_whole_file(tmp_path):
     path = tmp_path / "file"
     contents = [bytes([letter]) * 300_000 for letter in b"abc"]
-    write_whole(path, lambda stream: stream.write(contents[0]))
+    write_whole(path, contents[0])
     over = threading.Event()
 
     def write_again_and_again(content):
         while not over.is_set():
-            write_whole(path, lambda stream: stream.write(content))
+            write_whole(path, content)
 
     writers = [threading.Thread(target=write_again_and_again, args=(c,)) for c in contents]
     for writer in writers:
@@ -184,7 +184,7 @@ def test_a_leftover_that_cannot_be_removed_stops_nobody(tmp_path):
 def test_files_can_be_read_by_whom_the_umask_lets(tmp_path):
     before = os.umask(0o022)
     try:
-        write_whole(tmp_path / "file", lambda stream: stream.write(b"seven"))
+        write_whole(tmp_path / "file", b"seven")
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644

@@ -153,7 +153,7 @@ def test_what_unpacks_has_the_size_it_should(content, size, start):
 
 @about(files.write_whole, files.remove_leftovers, content=st.binary(), age=st.integers(0, 9999))
 def test_a_file_is_read_back_as_it_was_written_and_leftovers_go_by_age(tmp_path, content, age):
-    files.write_whole(tmp_path / "file", lambda stream: stream.write(content))
+    files.write_whole(tmp_path / "file", content)
     leftover = tmp_path / f"{files.PARTIAL}x"
     leftover.touch()
     os.utime(leftover, (time.time() - age,) * 2)
