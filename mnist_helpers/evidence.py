@@ -2,76 +2,31 @@
 
 A kept run is one small JSON file in ``kept_runs``: the facts of its record, the
 validation accuracies on the way, and the test images that it got wrong.
-``python -m pipeline.keep_run`` makes it of a record.
+``python -m experiments.keep run`` makes it of a record.
 
 A kept sweep is one JSON file in ``kept_sweeps``: what all its runs share, and a
 line for each run, with the test images that it got right.
-``python -m pipeline.keep_sweep`` makes it of a sweep's records.
+``python -m experiments.keep sweep`` makes it of a sweep's records.
 
 A kept experiment is one JSON file in ``kept_experiments``: many runs and what
-they were compared with. A module of ``bench`` makes it, and it names the command.
+they were compared with. A module of ``experiments`` makes it, and it names the command.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mnist_helpers.data import Mnist
-from mnist_helpers.records import Record
 
 KEPT_RUNS = Path(__file__).parent / "kept_runs"
 KEPT_SWEEPS = Path(__file__).parent / "kept_sweeps"
 KEPT_EXPERIMENTS = Path(__file__).parent / "kept_experiments"
-
-# What the runs of one sweep have in common, and what each has of its own.
-SHARED = ("data_set", "data_sha256", "data_source", "split", "test_size", "versions")
-OF_A_RUN = (
-    "chapter",
-    "model",
-    "seed",
-    "num_steps",
-    "device",
-    "parameter_count",
-    "test_accuracy",
-    "validation_accuracy",
-    "train_accuracy",
-    "train_seconds",
-)
-
-
-def compact(record: Record, command: str) -> dict:
-    """Reduce a record to what a page needs of it.
-
-    Parameters
-    ----------
-    record : Record
-        A run, as `load_records` read it.
-    command : str
-        What a reader types to repeat the run.
-
-    Returns
-    -------
-    dict
-        The record's facts without the curve of each step; ``command``;
-        ``wrong``, the positions of the test images that the run got wrong; and
-        ``wrong_predictions``, the classes that it took them for.
-    """
-    facts = dict(record.facts)
-    curve = facts.pop("curve") or {}
-    wrong = np.flatnonzero(record.predictions != record.labels)
-    return facts | {
-        "command": command,
-        "validation_steps": curve.get("validation_steps", []),
-        "validation_curve": curve.get("validation_accuracy", []),
-        "wrong": wrong.tolist(),
-        "wrong_predictions": record.predictions[wrong].tolist(),
-    }
 
 
 def kept_runs(model: str, num_steps: int) -> list[dict]:
@@ -87,7 +42,7 @@ def kept_runs(model: str, num_steps: int) -> list[dict]:
     Returns
     -------
     list of dict
-        As `compact` made them, in the order of their seeds.
+        What `experiments.keep` wrote of each record, in the order of their seeds.
 
     Raises
     ------
@@ -134,7 +89,7 @@ def kept_experiment(name: str) -> dict:
     Examples
     --------
     >>> kept_experiment("race")["command"]
-    'python -m bench.going_further --only race'
+    'python -m experiments.going_further --only race'
     """
     return _kept(KEPT_EXPERIMENTS, "experiment", name)
 
@@ -165,67 +120,13 @@ class KeptSweep:
         return f"{number} kept runs of {len(self.runs)} recipes, by\n  {self.command}"
 
 
-def compact_sweep(
-    records: Iterable[Record], swept: Iterable[str], command: str
-) -> dict[str, object]:
-    """Reduce the records of a sweep to what the pages need of them.
-
-    Parameters
-    ----------
-    records : iterable of Record
-        As `load_records` read them; all of one data set and split.
-    swept : iterable of str
-        The parameters that the sweep varied.
-    command : str
-        What repeats the sweep.
-
-    Raises
-    ------
-    ValueError
-        If there are no records, if they differ in more than what was swept, or
-        if a model has two runs of one seed.
-    """
-    records = sorted(records, key=lambda record: (record["model"], record["seed"]))
-    if not records:
-        raise ValueError("The sweep has no records: there is nothing to keep.")
-    left_out = {*swept, "seed", "device"}
-    of_models = {(record["model"], record["seed"]) for record in records}
-    if len(of_models) < len(records):
-        raise ValueError("Two records have the same model and seed: keep one sweep at a time.")
-    chapter_parameters = [
-        {name: value for name, value in record["parameters"].items() if name not in left_out}
-        for record in records
-    ]
-    # A run may add settings of its own (chapter 4 does); what all have is the chapter's.
-    common = {
-        name: value
-        for name, value in chapter_parameters[0].items()
-        if all(name in parameters for parameters in chapter_parameters)
-        and all(parameters[name] == value for parameters in chapter_parameters)
-    }
-    for name in SHARED:
-        values = {json.dumps(record[name]) for record in records}
-        if len(values) > 1:
-            raise ValueError(f"The records differ in {name}: {', '.join(sorted(values))}.")
-    return {
-        "command": command,
-        **{name: records[0][name] for name in SHARED},
-        "parameters": common,
-        "runs": [
-            {name: record[name] for name in OF_A_RUN}
-            | {"right": _packed(record.predictions == record.labels)}
-            for record in records
-        ],
-    }
-
-
 def kept_sweep(name: str, data: Mnist, parameters: Mapping[str, object]) -> KeptSweep:
     """Read a sweep that the repository keeps.
 
     Parameters
     ----------
     name : str
-        As that of its definition in the folder ``sweeps``.
+        As that of its definition in the folder ``experiments/sweeps``.
     data : Mnist
         What the page is about. A sweep on other data or another split, or with
         other values of what it did not sweep, did other work: then there are no
@@ -256,14 +157,18 @@ def _kept(folder: Path, kind: str, name: str) -> dict:
     if name not in paths:
         known = ", ".join(sorted(paths)) or "none"
         raise ValueError(f"No {kind} {name!r} is kept; there is {known}.")
-    return json.loads(paths[name].read_text(encoding="utf-8"))
+    kept = json.loads(paths[name].read_text(encoding="utf-8"))
+    return kept | {"command": _as_it_is_today(kept["command"])}
+
+
+def _as_it_is_today(command: str) -> str:
+    """A kept command as one types it now; the files keep it as it was typed then."""
+    return command.replace("-m bench.", "-m experiments.").replace(
+        " sweeps/", " experiments/sweeps/"
+    )
 
 
 _PARTS = {"train": "train", "valid": "validation", "test": "test"}
-
-
-def _packed(flags: np.ndarray) -> str:
-    return base64.b64encode(np.packbits(flags).tobytes()).decode()
 
 
 def _unpacked(text: str, size: int) -> np.ndarray:

@@ -69,7 +69,7 @@ def test_a_step_is_taken_apart_into_operations_of_its_own_shapes(work):
 def test_bending_by_nothing_leaves_the_chapters_distortion(book):
     import tensorflow as tf
 
-    from bench.going_further import bend
+    from experiments.going_further import bend
 
     images = tf.reshape(book.images[:2], [2, 28, 28, 1])
     a_pixel_to_the_left = tf.constant([[1, 0, 1, 0, 1, 0, 0, 0]] * 2, tf.float32)

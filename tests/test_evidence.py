@@ -3,27 +3,26 @@
 import base64
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import papermill
 import pytest
 
-from bench.going_further import PARTS, pretty
+from experiments import keep
+from experiments.going_further import PARTS, pretty
+from experiments.keep import compact, compact_sweep
 from mnist_helpers import evidence
 from mnist_helpers.evidence import (
     KEPT_EXPERIMENTS,
     KEPT_RUNS,
     KEPT_SWEEPS,
-    compact,
-    compact_sweep,
     kept_experiment,
     kept_runs,
     kept_sweep,
 )
 from mnist_helpers.records import Record
-from pipeline import keep_sweep
 from pipeline.contents import chapters
-from pipeline.keep_run import keep
 from pipeline.notebooks import CHAPTERS, read
 from pipeline.sweep.definition import SweepError, read_definition, runs_of
 
@@ -64,9 +63,14 @@ def test_a_record_is_kept_by_command(record, tmp_path):
     path = tmp_path / "some-record.json"
     path.write_text(json.dumps(record.facts), encoding="utf-8")
     np.savez(path.with_suffix(".npz"), predictions=record.predictions, labels=record.labels)
-    written = keep(path, "make book LONG=1", tmp_path / "kept")
+    written = keep.keep_run(path, "make book LONG=1", tmp_path / "kept")
     assert written.name == "deeper_cnn--6-steps--seed-1.json"
     assert json.loads(written.read_text(encoding="utf-8")) == compact(record, "make book LONG=1")
+
+
+def kept_file(folder: Path, name: str) -> dict:
+    """What was kept, as it stands in its file."""
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def test_an_unknown_run_is_refused_and_the_known_ones_are_named():
@@ -76,7 +80,7 @@ def test_an_unknown_run_is_refused_and_the_known_ones_are_named():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_kept_run_fits_together(name):
-    kept = json.loads((KEPT_RUNS / f"{name}.json").read_text(encoding="utf-8"))
+    kept = kept_file(KEPT_RUNS, name)
     right = kept["test_size"] - len(kept["wrong"])
     assert kept["test_accuracy"] == pytest.approx(100 * right / kept["test_size"])
     assert len(kept["wrong"]) == len(kept["wrong_predictions"])
@@ -105,7 +109,7 @@ def test_every_kept_recipe_is_shown_by_a_chapter():
 
 
 SWEEPS = sorted(path.stem for path in KEPT_SWEEPS.glob("*.json"))
-DEFINITIONS = CHAPTERS.parent / "sweeps"
+DEFINITIONS = CHAPTERS.parent / "experiments" / "sweeps"
 
 
 def swept(seed: int, **changed) -> Record:
@@ -154,11 +158,11 @@ def small_sweep(tmp_path, monkeypatch):
         encoding="utf-8",
     )
     with pytest.raises(SweepError, match=r"no run 03-mlp--learning_rate-0\.5--seed-0; python"):
-        keep_sweep.keep(definition, tmp_path / "out", tmp_path / "kept")
+        keep.keep_sweep(definition, tmp_path / "out", tmp_path / "kept")
     (tmp_path / "out" / "finished").mkdir()
     for run in (tmp_path / "out" / "records").iterdir():
         (tmp_path / "out" / "finished" / f"{run.name}.json").touch()
-    keep_sweep.keep(definition, tmp_path / "out", tmp_path / "kept")
+    keep.keep_sweep(definition, tmp_path / "out", tmp_path / "kept")
     monkeypatch.setattr(evidence, "KEPT_SWEEPS", tmp_path / "kept")
     return "grid"
 
@@ -170,7 +174,7 @@ def test_a_sweep_is_kept_and_read_back_image_by_image(small_sweep):
     assert (run["train"], run["valid"], run["test"]) == (93.0, 88.0, 90.0)
     assert np.flatnonzero(~run["right"]).tolist() == [3, 17] and len(run["right"]) == 20
     assert "2 kept runs of 1 recipes" in str(kept)
-    assert "python -m pipeline.sweep sweeps/grid.yml OUTPUT" in str(kept)
+    assert "python -m pipeline.sweep experiments/sweeps/grid.yml OUTPUT" in str(kept)
 
 
 @pytest.mark.parametrize(
@@ -203,11 +207,12 @@ def test_records_that_are_not_one_sweep_are_refused(records, message):
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_kept_sweep_fits_together_and_has_its_definition(name):
-    kept = json.loads((KEPT_SWEEPS / f"{name}.json").read_text(encoding="utf-8"))
+    kept = kept_file(KEPT_SWEEPS, name)
     grids = read_definition(DEFINITIONS / f"{name}.yml")
     wanted = [(run.chapter, run.parameters.get("seed", 0)) for run in runs_of(grids)]
     assert {run["chapter"] for run in kept["runs"]} == {chapter for chapter, _ in wanted}
-    assert kept["command"] == keep_sweep.command(DEFINITIONS / f"{name}.yml")
+    command = kept_sweep(name, SameData, {}).command
+    assert command == keep.command(DEFINITIONS / f"{name}.yml")
     assert kept["data_source"] == "full" and kept["versions"]["tensorflow"]
     models = {run["model"] for run in kept["runs"]}
     made = {(run["chapter"], run["model"], run["seed"]) for run in kept["runs"]}
@@ -232,14 +237,14 @@ def test_an_unknown_experiment_is_refused_and_the_known_ones_are_named():
         kept_experiment("x")
 
 
-def test_the_parts_of_the_bench_are_kept_and_no_other():
+def test_the_parts_of_chapter_8_are_kept_and_no_other():
     assert sorted(PARTS) == EXPERIMENTS
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_kept_experiment_says_how_it_was_made(name):
     kept = kept_experiment(name)
-    assert kept["command"] == f"python -m bench.going_further --only {name}"
+    assert kept["command"] == f"python -m experiments.going_further --only {name}"
     for fact in ("date", "device", "split"):
         assert kept[fact]
     assert kept["data_sha256"] == DATA_SHA256
@@ -248,9 +253,8 @@ def test_a_kept_experiment_says_how_it_was_made(name):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_kept_experiment_can_be_read_by_a_person_too(name):
-    assert (KEPT_EXPERIMENTS / f"{name}.json").read_text(encoding="utf-8") == pretty(
-        kept_experiment(name)
-    ) + "\n"
+    text = (KEPT_EXPERIMENTS / f"{name}.json").read_text(encoding="utf-8")
+    assert text == pretty(kept_file(KEPT_EXPERIMENTS, name)) + "\n"
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

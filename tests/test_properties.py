@@ -31,6 +31,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
 
 import mnist_helpers
+from experiments import keep
 from mnist_helpers import (
     data,
     device,
@@ -399,7 +400,7 @@ LOGITS = some.arrays(np.float32, (20, 10), elements=st.floats(width=32), fill=st
     records.load_record,
     records.load_records,
     records.record_folder,
-    evidence.compact,
+    keep.compact,
     examples=25,
     logits=st.one_of(LOGITS, ARRAYS),
     validation_accuracy=FLOATS,
@@ -433,7 +434,7 @@ def test_a_record_comes_back_or_was_not_written(
         assert record.facts == records.load_record(path).facts
         assert (record["model"], record["seed"]) == (model, seed)
         assert (record.predictions == logits.argmax(1)).all()
-        kept = evidence.compact(record, "again")
+        kept = keep.compact(record, "again")
         assert len(kept["wrong"]) == round(20 - 0.2 * kept["test_accuracy"])
         json.dumps(kept, allow_nan=False)
 
@@ -465,14 +466,14 @@ def test_weights_come_back_or_were_not_written(tmp_path, arrays):
 
 
 def sweep_record(right: np.ndarray, seed: int, classes: np.ndarray) -> Record:
-    facts = dict.fromkeys(evidence.OF_A_RUN, 1.0) | dict.fromkeys(evidence.SHARED, "same")
+    facts = dict.fromkeys(keep.OF_A_RUN, 1.0) | dict.fromkeys(keep.SHARED, "same")
     facts |= {"model": "mlp", "seed": seed, "parameters": {"seed": seed, "beta": 0.1}}
     facts |= {"split": "original", "data_sha256": "5" * 64, "test_size": len(classes)}
     return Record(facts, np.where(right, classes, 10).astype(np.uint8), classes)
 
 
 @about(
-    evidence.compact_sweep,
+    keep.compact_sweep,
     evidence.kept_sweep,
     examples=20,
     seeds=st.lists(st.integers(0, 5), max_size=4),
@@ -483,7 +484,7 @@ def test_a_sweep_comes_back_as_it_was_kept(tmp_path, monkeypatch, toy_data, seed
     classes = toy_data().test.classes
     runs = [sweep_record(right, seed, classes) for seed in seeds]
     try:
-        kept = evidence.compact_sweep(runs, (), "again")
+        kept = keep.compact_sweep(runs, (), "again")
     except ValueError as error:
         assert not seeds or len(set(seeds)) < len(seeds)
         assert "records" in str(error)

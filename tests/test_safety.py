@@ -18,7 +18,7 @@ from pipeline.contents import chapters
 from pipeline.notebooks import CHAPTERS, code_cells, read
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("mnist_helpers", "pipeline", "bench")
+PACKAGES = ("mnist_helpers", "pipeline", "bench", "experiments")
 CODE = (*PACKAGES, "chapters", "tests")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 LOCK = ROOT / "requirements.lock"

@@ -1,6 +1,6 @@
 """Make the experiments of chapter 8 that are too long for every build.
 
-usage: python -m bench.going_further [--only PART]
+usage: python -m experiments.going_further [--only PART]
 
 PART is race, ablation, small, precise, tried or book; without it all are made. Each is
 written to ``mnist_helpers/kept_experiments/PART.json``, which chapter 8 reads.
@@ -404,7 +404,7 @@ def report(name: str, facts: dict) -> None:
 def provenance(part: str, mnist: Mnist, device: str) -> dict:
     """What made a part: enough to make it again, and to see when it no longer fits."""
     return {
-        "command": f"python -m bench.going_further --only {part}",
+        "command": f"python -m experiments.going_further --only {part}",
         "date": datetime.date.today().isoformat(),
         "device": device,
         "split": mnist.split,
@@ -421,7 +421,7 @@ def write(part: str, kept: dict) -> None:
     text = pretty(kept) + "\n"
     path = KEPT_EXPERIMENTS / f"{part}.json"
     path.parent.mkdir(exist_ok=True)
-    write_whole(path, lambda stream: stream.write(text.encode()))
+    write_whole(path, text.encode())
 
 
 def pretty(value: object, indent: str = "") -> str:
