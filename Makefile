@@ -38,7 +38,8 @@ LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
 RUNS := $(IN_ORDER) $(if $(LONG),$(LONG_RUN))
 # What makes the pages. Folders count, too: one is newer when a file in it is gone.
-MAKERS := requirements.lock $(wildcard pipeline pipeline/*.py mnist_helpers/*.py \
+MAKERS := requirements.lock $(wildcard $(foreach folder,pipeline pipeline/site pipeline/draw,\
+    $(folder) $(folder)/*.py) mnist_helpers/*.py \
     mnist_helpers/kept_* mnist_helpers/kept_*/*)
 # What they show besides the chapters' runs.
 SHOWN := $(PAGES) $(wildcard chapters/*.bib chapters/_static chapters/_static/* chapters/_static/*/*)
@@ -101,7 +102,7 @@ $(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED) $(BUILD)/forgotten
 # The page "Draw a digit" runs what the chapters trained.
 $(BUILD)/draw/manifest.js: $(COMPARED) $(BUILD)/forgotten $(MAKERS)
 	@echo "Packing the networks for the browser"
-	@$(RUN) pipeline.browser_models $(BUILD)
+	@$(RUN) pipeline.draw.pack $(BUILD)
 
 # ---- the reader's edition ----
 
@@ -113,12 +114,12 @@ $(BUILD)/editions/.made: $(EXECUTED) $(SHOWN) $(MAKERS) _config.yml _toc.yml
 
 $(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/editions/.made $(BUILD)/draw/manifest.js $(SHOWN) $(MAKERS) _config.yml _toc.yml
 	@echo "Rendering the site"
-	@$(RUN) pipeline.render_site $(BUILD)
+	@$(RUN) pipeline.site.render $(BUILD)
 
 whole-pdf: $(BUILD)/book.pdf
 
 $(BUILD)/book.pdf: $(BUILD)/html/index.html
-	@$(RUN) pipeline.print_book $(BUILD)
+	@$(RUN) pipeline.site.pdf $(BUILD)
 
 # ---- for whoever works on the book ----
 

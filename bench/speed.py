@@ -1,6 +1,6 @@
 """Time the training of the book's networks beside Keras and PyTorch.
 
-usage: speed.py [--rounds N] [--peers PYTHON] [--out FILE]
+usage: python -m bench.speed [--rounds N] [--peers PYTHON] [--out FILE]
 
 Everything runs on this machine, in this run, in turns: round after round, each
 way once a round, so that a slow minute slows all alike. The sides are processes

@@ -1,6 +1,6 @@
 """Run a command when no other make is at work in this folder.
 
-usage: alone.py COMMAND ...
+usage: python pipeline/alone.py COMMAND ...
 
 The lock ends with the command, however that ends. Where there are no locks, the
 command runs all the same, and we say so. Only what every Python has is used, for

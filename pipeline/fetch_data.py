@@ -1,6 +1,6 @@
 """Fetch and verify MNIST, and say what each source answered.
 
-usage: fetch_data.py STATUS_FILE
+usage: python -m pipeline.fetch_data STATUS_FILE
 
 The status file is written only if it would change: chapters depend on it, and
 run again when the full data set takes the sample's place or the other way round.

@@ -1,6 +1,6 @@
 """Copy the reader's editions with papermill's own parameter cell set to few steps.
 
-usage: few_steps.py PARAMETERS_FILE EDITIONS FOLDER
+usage: python -m pipeline.few_steps PARAMETERS_FILE EDITIONS FOLDER
 
 The copies are what `make test` gives to `pytest --nbval-lax`.
 """

@@ -1,6 +1,6 @@
 """Write down what the outputs of each chapter depend on.
 
-usage: fingerprint.py BUILD [PARAMETERS_FILE]
+usage: python -m pipeline.fingerprint BUILD [PARAMETERS_FILE]
 
 One file a run: the chapter's code, the helpers, the locked requirements, the
 data, the parameters, and the kept results if the chapter shows any. A file is
@@ -18,9 +18,9 @@ from pathlib import Path
 
 from mnist_helpers.files import write_whole
 from pipeline.contents import ROOT, chapters, left_alone
-from pipeline.kept_records import has_lost_records
 from pipeline.leftovers import FORGOTTEN, forget_departed, forget_run
 from pipeline.notebooks import CHAPTERS, ChapterError, normalised, normalised_code, read
+from pipeline.run_records import has_lost_records
 from pipeline.values import ValuesError, read_parameters
 
 LONG = {"06-deeper-cnn-long": ("06-deeper-cnn", {"num_steps": 20_001})}

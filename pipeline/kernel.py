@@ -1,6 +1,6 @@
 """The environment in which the book's own runs start, whatever the user's machine has set.
 
-usage: kernel.py MODULE ...
+usage: python -m pipeline.kernel MODULE ...
 
 runs ``python -m MODULE ...`` in it, such as ``pytest --nbval-lax`` or ``jupyterlab``: the
 kernels that this starts are of the book's Python. Where a chapter is run without any of this,

@@ -122,6 +122,27 @@ def faults(notebook: NotebookNode) -> list[str]:
     return found
 
 
+def published(chapter: Path, executed: Path) -> NotebookNode:
+    """A chapter with the outputs of its run, fit to be published.
+
+    Raises
+    ------
+    ChapterError
+        If it has not run, if its code is not what ran, or if its outputs have faults.
+    """
+    if not executed.exists():
+        raise ChapterError(f"{chapter.stem} has not run: {executed} is missing.")
+    try:
+        notebook = with_outputs(read(chapter), read(executed))
+    except ChapterError as error:
+        raise ChapterError(f"{chapter.stem}: {error}") from error
+    found = faults(notebook)
+    if found:
+        executed.unlink()  # else Make would take it for done, and this would fail for ever
+        raise ChapterError(f"{chapter.stem}: {'; '.join(found)}. The next make runs it again.")
+    return notebook
+
+
 def is_image(output: NotebookNode) -> bool:
     """Whether an output is a picture, of whatever format."""
     return any(kind.startswith("image/") for kind in output.get("data", {}))

@@ -1,6 +1,6 @@
 """Make of each executed chapter a notebook for people: the one that a reader opens.
 
-usage: readers_edition.py BUILD
+usage: python -m pipeline.readers_edition BUILD
 
 The sources in chapters/ are what the site is made of: numbers are placeholders there, and
 directives are Sphinx's. BUILD/editions gets the same chapters with the numbers in their
@@ -32,9 +32,8 @@ from pybtex.database import BibliographyData, Person, parse_file
 
 from mnist_helpers.files import write_whole
 from pipeline.contents import ROOT, chapters, page_file, pages
-from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, code_cells, read
+from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, code_cells, published, read
 from pipeline.plain_markdown import Directive, MystError, Role, folded, plain
-from pipeline.render_site import published
 from pipeline.repository import read_repository
 
 GLUED = "application/papermill.record/"  # myst_nb's mark on what a cell gives to the prose

@@ -1,6 +1,6 @@
 """Run one chapter with papermill, whole or not at all.
 
-usage: run_chapter.py RUN BUILD [RUN ...]
+usage: python -m pipeline.run_chapter RUN BUILD [RUN ...]
 
 The runs at the end are all those of the build; they are for the display.
 What to run, and with which parameters, stands in BUILD/fingerprints/RUN.json.
@@ -30,10 +30,10 @@ from traitlets.config import Config
 from mnist_helpers import threads
 from mnist_helpers.parameters import ParameterError, check_parameters, unknown
 from pipeline.contents import COMPARISON
-from pipeline.kept_records import replace_records
 from pipeline.kernel import enter_book_environment
 from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
 from pipeline.progress import Progress
+from pipeline.run_records import replace_records
 
 CELL_TIMEOUT = 3600  # seconds: a cell that takes longer hangs
 # Code and outputs travel over local sockets, which other users of a machine

@@ -1,6 +1,6 @@
 """Lay the reader's editions out to be worked on, and never over somebody's work.
 
-usage: working_copies.py EDITIONS FOLDER
+usage: python -m pipeline.working_copies EDITIONS FOLDER
 """
 
 from __future__ import annotations

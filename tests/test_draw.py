@@ -24,11 +24,12 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from mnist_helpers.data import Split
 from mnist_helpers.records import save_record
 from mnist_helpers.weights import save_weights
-from pipeline import browser_models, preparation
-from pipeline.browser_models import MODELS, browser_files, logits, main, pack
-from pipeline.finish_pages import finished
+from pipeline.draw import pack as packing
+from pipeline.draw import preparation
+from pipeline.draw.pack import MODELS, browser_files, logits, main, pack
+from pipeline.draw.robustness import NUDGES, nudge_scores, steps_table
 from pipeline.notebooks import CHAPTERS, ChapterError
-from pipeline.robustness import NUDGES, nudge_scores, steps_table
+from pipeline.site.finish import finished
 
 STATIC = CHAPTERS / "_static" / "draw"
 MEGABYTES = 1_000_000
@@ -51,7 +52,7 @@ def random_weights(name: str) -> list[np.ndarray]:
     return [array.astype(np.float32) for array in arrays]
 
 
-def leave_run(records: Path, model: browser_models.Model, data, predictions: np.ndarray) -> None:
+def leave_run(records: Path, model: packing.Model, data, predictions: np.ndarray) -> None:
     record = save_record(
         str(records),
         model=model.name,
@@ -83,7 +84,7 @@ def build(small_data, tmp_path_factory) -> Path:
         predictions = logits(model.layers, random_weights(model.name), small_data.test.images)
         leave_run(folder / "records", model, small_data, predictions)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(browser_models, "fetch", lambda *_: small_data)
+        patch.setattr(packing, "fetch", lambda *_: small_data)
         main(folder)
     return folder
 
@@ -146,7 +147,7 @@ def test_the_manifest_says_length_and_checksum_of_what_each_script_brings(build)
 
 
 def test_weights_that_did_not_make_the_record_are_refused(small_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(browser_models, "fetch", lambda *_: small_data)
+    monkeypatch.setattr(packing, "fetch", lambda *_: small_data)
     leave_run(tmp_path, MODELS[0], small_data, np.eye(10)[np.zeros(100, int)])
     with pytest.raises(ChapterError, match="02-logistic-regression: the weights of"):
         browser_files(tmp_path)
@@ -168,7 +169,7 @@ def test_of_two_runs_the_one_that_the_chapter_shows_is_taken(small_data, tmp_pat
             device="CPU",
         )
         save_weights(record, random_weights("mlp"))
-    assert browser_models.kept(MODELS[1], tmp_path)[0]["num_steps"] == 3
+    assert packing.kept(MODELS[1], tmp_path)[0]["num_steps"] == 3
 
 
 def test_without_weights_the_page_is_told_so(tmp_path):

@@ -228,7 +228,8 @@ def test_a_kept_sweep_fits_together_and_has_its_definition(name):
 def test_every_kept_sweep_is_shown_by_a_page(name):
     notebooks = [read(CHAPTERS / f"{chapter}.ipynb") for chapter in chapters()]
     sources = [cell.source for notebook in notebooks for cell in notebook.cells]
-    sources.append((CHAPTERS.parent / "pipeline" / "fashion_page.py").read_text(encoding="utf-8"))
+    page = CHAPTERS.parent / "pipeline" / "site" / "fashion_page.py"
+    sources.append(page.read_text(encoding="utf-8"))
     assert re.search(rf'(kept_sweep|runs_on)\([^)]*"{name}"', "\n".join(sources))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnist_helpers.metrics import mean_interval
-from pipeline.fashion_page import (
+from pipeline.site.fashion_page import (
     fashion_page_files,
     mean_over_seeds,
     part,

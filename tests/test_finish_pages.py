@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.finish_pages import finished, policy, publish, sha256
+from pipeline.site.finish import finished, policy, publish, sha256
 
 PAGE = """<head><meta charset="utf-8" />
 <script defer src="_static/scripts/fontawesome.js?digest=1"></script>

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.front_page import front_page_files, results
+from pipeline.site.front_page import front_page_files, results
 
 FACTS = {
     "model": "mlp",

@@ -18,11 +18,17 @@ from papermill.engines import NBClientEngine
 from small_book import html, make, ran, write_chapter
 
 from pipeline.fingerprint import LONG
-from pipeline.kept_records import forget_records, replace_records
-from pipeline.notebooks import ChapterError, code_cells, faults, normalised, with_outputs
-from pipeline.render_site import published
+from pipeline.notebooks import (
+    ChapterError,
+    code_cells,
+    faults,
+    normalised,
+    published,
+    with_outputs,
+)
 from pipeline.repository import parse_repository
 from pipeline.run_chapter import SavesAtTheEnd
+from pipeline.run_records import forget_records, replace_records
 from pipeline.tidy_notebooks import tidy
 
 A_REPOSITORY = parse_repository("https://github.com/owner/book", "main")
@@ -159,7 +165,7 @@ def test_a_chapter_that_cannot_be_read_stops_the_build_in_one_sentence(book: Pat
 
 
 def test_code_that_makes_pages_changed_the_pages_are_made_anew_and_nothing_runs(book: Path):
-    quiz = book / "pipeline" / "quiz.py"
+    quiz = book / "pipeline" / "site" / "quiz.py"
     question = ":::{quiz}\n6 × 7?\n\n- [x] 42\n\n  Yes.\n- [ ] 13\n\n  No.\n:::"
     write_chapter(book, "06-deeper-cnn", prose=question, code="print('another network')")
     assert make(book).returncode == 0
@@ -177,13 +183,13 @@ def test_the_site_depends_on_all_that_makes_it(book: Path):
     site = re.search(r"^_build/html/index\.html:(.*)", said, re.MULTILINE)[1].split()
     makers = [
         path.relative_to(book).as_posix()
-        for pattern in ("pipeline/*.py", "mnist_helpers/*.py", "mnist_helpers/kept_*/*.json")
-        for path in book.glob(pattern)
+        for folder in ("pipeline", "pipeline/site", "pipeline/draw", "mnist_helpers")
+        for path in [*book.glob(f"{folder}/*.py"), *book.glob(f"{folder}/kept_*/*.json")]
     ]
     assert len(makers) > 40 and set(makers) <= set(site)
     assert {"requirements.lock", "_config.yml", "_toc.yml", "chapters/intro.md"} <= set(site)
     # A folder is newer when a file in it is gone.
-    assert {"pipeline", "mnist_helpers/kept_sweeps"} <= set(site)
+    assert {"pipeline", "pipeline/site", "mnist_helpers/kept_sweeps"} <= set(site)
 
 
 def test_a_cell_that_raises_stops_the_build_and_names_the_chapter(book: Path):

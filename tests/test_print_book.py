@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from pipeline import print_book
-from pipeline.print_book import browser_path, joined
+from pipeline.site import pdf as printing
+from pipeline.site.pdf import browser_path, joined
 
 FIRST = """<html><head><meta http-equiv="Content-Security-Policy" content="x"></head><body>
 <nav>Side bar</nav><article><h1 id="a">One</h1><a href="two.html#a">to two</a>
@@ -26,7 +26,7 @@ def build(tmp_path: Path, monkeypatch) -> Path:
     chapters.mkdir(parents=True)
     (chapters / "one.html").write_text(FIRST, encoding="utf-8")
     (chapters / "two.html").write_text(SECOND, encoding="utf-8")
-    monkeypatch.setattr(print_book, "pages", lambda: ["chapters/one", "chapters/two"])
+    monkeypatch.setattr(printing, "pages", lambda: ["chapters/one", "chapters/two"])
     return tmp_path
 
 
@@ -58,11 +58,11 @@ def test_answers_are_unfolded_and_the_policy_of_one_page_does_not_bind_all(build
 @pytest.mark.skipif(browser_path() is None, reason="no Chromium or Chrome is installed")
 def test_book_is_printed_and_the_site_is_left_as_it_was(build: Path):
     before = sorted(build.rglob("*"))
-    pdf = print_book.print_book(build)
+    pdf = printing.print_book(build)
     assert pdf.read_bytes().startswith(b"%PDF-")
     assert sorted(build.rglob("*")) == sorted([*before, pdf])
 
 
 def test_a_machine_without_a_browser_is_told_what_is_missing(build: Path, no_npm):
     with pytest.raises(SystemExit, match="A PDF needs one of chromium"):
-        print_book.print_book(build)
+        printing.print_book(build)

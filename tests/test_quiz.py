@@ -31,7 +31,7 @@ def render(tmp_path: Path) -> Callable[[str], tuple[BeautifulSoup, str]]:
 
     def render(text: str) -> tuple[BeautifulSoup, str]:
         (tmp_path / "conf.py").write_text(
-            "extensions = ['myst_parser', 'pipeline.quiz']\n"
+            "extensions = ['myst_parser', 'pipeline.site.quiz']\n"
             "myst_enable_extensions = ['colon_fence']\n",
             encoding="utf-8",
         )

@@ -14,8 +14,8 @@ from sphinx_book_theme.header_buttons import (
 from sphinx_book_theme.header_buttons.launch import add_launch_buttons
 from sphinx_book_theme.header_buttons.source import add_source_buttons
 
-from pipeline.render_site import with_buttons
 from pipeline.repository import Repository, RepositoryError, parse_repository, read_repository
+from pipeline.site.render import with_buttons
 
 PAGE = "chapters/01-data"
 COLAB = "https://colab.research.google.com/github/{}/blob/main/chapters/01-data.ipynb"

@@ -17,8 +17,8 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect
 
-from pipeline.browser_models import MODELS
 from pipeline.contents import chapters, pages
+from pipeline.draw.pack import MODELS
 from pipeline.notebooks import CHAPTERS, code_cells, read
 
 SITE = CHAPTERS.parent / "_build" / "test" / "html"

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_notebook
 
-from pipeline.status_page import status_page
+from pipeline.site.status_page import status_page
 
 
 @pytest.fixture

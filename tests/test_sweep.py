@@ -35,7 +35,7 @@ from pipeline.sweep.store import Store
 from pipeline.sweep.worker import THREAD_VARIABLES, depend_on, refuse_another_book
 
 ROOT = Path(__file__).parents[1]
-DEFINITIONS = sorted((ROOT / "sweeps").glob("*.yml"))
+DEFINITIONS = sorted((ROOT / "experiments" / "sweeps").glob("*.yml"))
 
 # ---- what is asked for ----
 

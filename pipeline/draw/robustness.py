@@ -10,8 +10,8 @@ import numpy as np
 
 from mnist_helpers.data import Mnist, Split
 from mnist_helpers.figures import WIDTH, label_sample, line_style, use_house_style
+from pipeline.draw.preparation import FIELD, nudge, prepare, scatter
 from pipeline.markdown import table
-from pipeline.preparation import FIELD, nudge, prepare, scatter
 
 DIGITS = 500  # test images that are measured
 LEFT_OUT = {

@@ -1,6 +1,6 @@
 """Pack the networks that the chapters trained into files that a web page can run.
 
-usage: browser_models.py BUILD
+usage: python -m pipeline.draw.pack BUILD
 
 Reads the records and weights in BUILD/records. Writes BUILD/draw: a script for
 each network, one with test digits, ``manifest.js``, which says what there is,
@@ -29,10 +29,10 @@ from mnist_helpers.files import write_whole
 from mnist_helpers.metrics import accuracy
 from mnist_helpers.records import Record, load_record
 from mnist_helpers.weights import SUFFIX, load_weights
+from pipeline.draw.robustness import Read, nudge_scores, nudges_figure, nudges_table, steps_table
 from pipeline.fetch_data import fetch
 from pipeline.markdown import table
 from pipeline.notebooks import ChapterError
-from pipeline.robustness import Read, nudge_scores, nudges_figure, nudges_table, steps_table
 from pipeline.run_chapter import chapter_parameters
 from pipeline.systems import SYSTEMS
 

@@ -1,6 +1,6 @@
 """Render the executed chapters into a site, or stop and say which chapter is at fault.
 
-usage: render_site.py BUILD
+usage: python -m pipeline.site.render BUILD
 
 Assembles BUILD/book (the chapters as they are now, with the outputs of their
 last run), renders it, and puts the site in BUILD/html when all went well.
@@ -21,20 +21,12 @@ import yaml
 
 from mnist_helpers.files import write_whole
 from pipeline.contents import ROOT, page_file, pages
-from pipeline.fashion_page import fashion_page_files
-from pipeline.finish_pages import publish
-from pipeline.front_page import front_page_files
-from pipeline.notebooks import (
-    CHAPTERS,
-    ChapterError,
-    faults,
-    mentions,
-    read,
-    with_outputs,
-    without_colours,
-)
+from pipeline.notebooks import CHAPTERS, ChapterError, mentions, published, without_colours
 from pipeline.repository import Repository, RepositoryError, read_repository
-from pipeline.status_page import status_page
+from pipeline.site.fashion_page import fashion_page_files
+from pipeline.site.finish import publish
+from pipeline.site.front_page import front_page_files
+from pipeline.site.status_page import status_page
 
 # Where the workflow puts the reader's editions, for Colab and Binder to open.
 EDITIONS_BRANCH = "notebooks"
@@ -62,7 +54,7 @@ def assemble(build: Path) -> None:
     wanted[CHAPTERS / "what-ran.md"] = status_page(build, ran).encode()
     for name, content in (front_page_files(build / "records") | fashion_page_files()).items():
         wanted[CHAPTERS / name] = content
-    for path in sorted((build / "draw").glob("*")):  # what pipeline.browser_models packed
+    for path in sorted((build / "draw").glob("*")):  # what pipeline.draw.pack packed
         wanted[CHAPTERS / "_static" / "draw" / path.name] = path.read_bytes()
     for path in [CHAPTERS / "references.bib", *CHAPTERS.glob("_static/**/*")]:
         if path.is_file():
@@ -105,21 +97,6 @@ def with_buttons(config: dict, repository: Repository | None) -> dict:
     return config
 
 
-def published(chapter: Path, executed: Path) -> nbformat.NotebookNode:
-    """A chapter with the outputs of its run, without faults."""
-    if not executed.exists():
-        raise ChapterError(f"{chapter.stem} has not run: {executed} is missing.")
-    try:
-        notebook = with_outputs(read(chapter), read(executed))
-    except ChapterError as error:
-        raise ChapterError(f"{chapter.stem}: {error}") from error
-    found = faults(notebook)
-    if found:
-        executed.unlink()  # else Make would take it for done, and this would fail for ever
-        raise ChapterError(f"{chapter.stem}: {'; '.join(found)}. The next make runs it again.")
-    return notebook
-
-
 def render(build: Path) -> None:
     """Render BUILD/book into BUILD/html. Any warning of the renderer is an error."""
     rendered, unfinished = build / "render", build / "render" / ".unfinished"
@@ -139,7 +116,7 @@ def render(build: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
-        # _config.yml names pipeline.quiz; Sphinx is to write and say all in UTF-8.
+        # _config.yml names pipeline.site.quiz; Sphinx is to write and say all in UTF-8.
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
     )
     said = without_colours(done.stdout)
@@ -158,7 +135,7 @@ def render(build: Path) -> None:
 def digest_of_what_all_pages_share(book: Path) -> str:
     """A digest of the code that makes pages, and of the contents with titles in the side bar."""
     digest = hashlib.sha256((ROOT / "_toc.yml").read_bytes())
-    for path in [ROOT / "requirements.lock", *sorted((ROOT / "pipeline").glob("*.py"))]:
+    for path in [ROOT / "requirements.lock", *sorted((ROOT / "pipeline").rglob("*.py"))]:
         digest.update(path.read_bytes())
     for file in map(page_file, pages()):
         text = (book / file.relative_to(ROOT)).read_text(encoding="utf-8")

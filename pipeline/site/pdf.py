@@ -1,6 +1,6 @@
 """Print the site as one PDF: every page of the book, in order, with links and bookmarks.
 
-usage: print_book.py BUILD
+usage: python -m pipeline.site.pdf BUILD
 
 The pages of BUILD/html are joined and printed by Chromium into BUILD/book.pdf.
 """
