@@ -3,7 +3,7 @@
 usage: python -m experiments.going_further [--only PART]
 
 PART is race, ablation, small, precise, tried or book; without it all are made. Each is
-written to ``mnist_helpers/kept_experiments/PART.json``, which chapter 8 reads.
+written to ``mnist_helpers/kept/experiments/PART.json``, which chapter 8 reads.
 On two free cores: ten runs of the recipe in turns with keras.io's example
 (5 minutes), what each step of the recipe's first version is worth (10), networks
 of few parameters (20), networks of few errors and their ensemble (20), and what
@@ -33,8 +33,8 @@ import numpy as np
 from bench.tensorflow_side import definitions
 from mnist_helpers.data import Mnist, load_data, one_hot, reformat
 from mnist_helpers.device import set_seed, use_device
-from mnist_helpers.evidence import KEPT_EXPERIMENTS
 from mnist_helpers.files import write_whole
+from mnist_helpers.kept import KEPT_EXPERIMENTS
 from mnist_helpers.metrics import accuracy
 from mnist_helpers.records import LIBRARIES, load_records, record_folder
 from mnist_helpers.training import predict

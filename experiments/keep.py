@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_helpers.evidence import KEPT_RUNS, KEPT_SWEEPS
 from mnist_helpers.files import user_path, write_whole
+from mnist_helpers.kept import KEPT_RUNS, KEPT_SWEEPS
 from mnist_helpers.records import Record, RecordError, load_record, load_records
 from pipeline.sweep.definition import SweepError, read_definition, runs_of
 

@@ -18,7 +18,7 @@ One module, one idea:
 ``masks``          random masks for chapter 4, drawn quickly
 ``records``        what a run leaves behind for chapter 7
 ``weights``        what a run learned, for the page that runs in the browser
-``evidence``       runs too long for every build, kept in the repository
+``kept``           runs too long for every build, kept in the repository
 ``original``       the figures that the original notebook printed
 ``figures``        the house style
 =================  ==========================================================

@@ -35,7 +35,7 @@ def kept_results(code: list[str]) -> dict[str, str]:
     quoted = "\n".join(code)
     return {
         path.name: digest(path.read_text(encoding="utf-8"))
-        for path in sorted((ROOT / "mnist_helpers").glob("kept_*/*.json"))
+        for path in sorted((ROOT / "mnist_helpers").glob("kept/*/*.json"))
         if repr(path.stem.split("--")[0]) in quoted
     }
 

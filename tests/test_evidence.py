@@ -12,8 +12,7 @@ import pytest
 from experiments import keep
 from experiments.going_further import PARTS, pretty
 from experiments.keep import compact, compact_sweep
-from mnist_helpers import evidence
-from mnist_helpers.evidence import (
+from mnist_helpers.kept import (
     KEPT_EXPERIMENTS,
     KEPT_RUNS,
     KEPT_SWEEPS,
@@ -163,7 +162,7 @@ def small_sweep(tmp_path, monkeypatch):
     for run in (tmp_path / "out" / "records").iterdir():
         (tmp_path / "out" / "finished" / f"{run.name}.json").touch()
     keep.keep_sweep(definition, tmp_path / "out", tmp_path / "kept")
-    monkeypatch.setattr(evidence, "KEPT_SWEEPS", tmp_path / "kept")
+    monkeypatch.setattr("mnist_helpers.kept.KEPT_SWEEPS", tmp_path / "kept")
     return "grid"
 
 

@@ -89,7 +89,7 @@ def test_helpers_changed_every_chapter_runs(book: Path):
 def test_a_kept_result_changed_the_chapters_that_name_it_depend_on_it(book: Path):
     code = (book / "chapters" / "06-deeper-cnn.ipynb").read_text(encoding="utf-8")
     write_chapter(book, "06-deeper-cnn", code="name = 'another'")
-    kept = book / "mnist_helpers" / "kept_runs" / "another--6-steps--seed-0.json"
+    kept = book / "mnist_helpers" / "kept" / "runs" / "another--6-steps--seed-0.json"
     before, after = {}, {}
     for found in (before, after):
         # In a folder of its own: a newer fingerprint makes its chapter run in the tests below.
@@ -184,12 +184,12 @@ def test_the_site_depends_on_all_that_makes_it(book: Path):
     makers = [
         path.relative_to(book).as_posix()
         for folder in ("pipeline", "pipeline/site", "pipeline/draw", "mnist_helpers")
-        for path in [*book.glob(f"{folder}/*.py"), *book.glob(f"{folder}/kept_*/*.json")]
+        for path in [*book.glob(f"{folder}/*.py"), *book.glob(f"{folder}/kept/*/*.json")]
     ]
     assert len(makers) > 40 and set(makers) <= set(site)
     assert {"requirements.lock", "_config.yml", "_toc.yml", "chapters/intro.md"} <= set(site)
     # A folder is newer when a file in it is gone.
-    assert {"pipeline", "pipeline/site", "mnist_helpers/kept_sweeps"} <= set(site)
+    assert {"pipeline", "pipeline/site", "mnist_helpers/kept/sweeps"} <= set(site)
 
 
 def test_a_cell_that_raises_stops_the_build_and_names_the_chapter(book: Path):

@@ -35,10 +35,10 @@ from experiments import keep
 from mnist_helpers import (
     data,
     device,
-    evidence,
     figures,
     files,
     idx,
+    kept,
     masks,
     metrics,
     numbers,
@@ -390,7 +390,7 @@ def test_what_is_glued_is_what_the_pages_are_made_from(shell, name, value, displ
     assert ours["metadata"]["scrapbook"]["name"] == name
 
 
-# ---- records and evidence ----
+# ---- records and kept results ----
 
 LOGITS = some.arrays(np.float32, (20, 10), elements=st.floats(width=32), fill=st.just(0.0))
 
@@ -434,9 +434,9 @@ def test_a_record_comes_back_or_was_not_written(
         assert record.facts == records.load_record(path).facts
         assert (record["model"], record["seed"]) == (model, seed)
         assert (record.predictions == logits.argmax(1)).all()
-        kept = keep.compact(record, "again")
-        assert len(kept["wrong"]) == round(20 - 0.2 * kept["test_accuracy"])
-        json.dumps(kept, allow_nan=False)
+        short = keep.compact(record, "again")
+        assert len(short["wrong"]) == round(20 - 0.2 * short["test_accuracy"])
+        json.dumps(short, allow_nan=False)
 
 
 @about(records.load_record, facts=st.one_of(st.binary(max_size=40), ANYTHING), arrays=st.binary())
@@ -461,8 +461,8 @@ def test_weights_come_back_or_were_not_written(tmp_path, arrays):
         with pytest.raises(RecordError, match="cannot be read"):
             weights.load_weights(path)
     else:
-        for array, kept in zip(arrays, weights.load_weights(path), strict=True):
-            np.testing.assert_array_equal(kept, array.astype(np.float32), strict=True)
+        for array, read in zip(arrays, weights.load_weights(path), strict=True):
+            np.testing.assert_array_equal(read, array.astype(np.float32), strict=True)
 
 
 def sweep_record(right: np.ndarray, seed: int, classes: np.ndarray) -> Record:
@@ -474,7 +474,7 @@ def sweep_record(right: np.ndarray, seed: int, classes: np.ndarray) -> Record:
 
 @about(
     keep.compact_sweep,
-    evidence.kept_sweep,
+    kept.kept_sweep,
     examples=20,
     seeds=st.lists(st.integers(0, 5), max_size=4),
     right=some.arrays(bool, 20),
@@ -484,14 +484,14 @@ def test_a_sweep_comes_back_as_it_was_kept(tmp_path, monkeypatch, toy_data, seed
     classes = toy_data().test.classes
     runs = [sweep_record(right, seed, classes) for seed in seeds]
     try:
-        kept = keep.compact_sweep(runs, (), "again")
+        short = keep.compact_sweep(runs, (), "again")
     except ValueError as error:
         assert not seeds or len(set(seeds)) < len(seeds)
         assert "records" in str(error)
         return
-    (tmp_path / "it.json").write_text(json.dumps(kept, allow_nan=False), encoding="utf-8")
-    monkeypatch.setattr(evidence, "KEPT_SWEEPS", tmp_path)
-    read_back = evidence.kept_sweep("it", toy_data(), {"beta": beta}).runs
+    (tmp_path / "it.json").write_text(json.dumps(short, allow_nan=False), encoding="utf-8")
+    monkeypatch.setattr(kept, "KEPT_SWEEPS", tmp_path)
+    read_back = kept.kept_sweep("it", toy_data(), {"beta": beta}).runs
     if beta == 0.1:
         assert [run["seed"] for run in read_back["mlp"]] == sorted(seeds)
         assert all((run["right"] == right).all() for run in read_back["mlp"])
@@ -499,23 +499,23 @@ def test_a_sweep_comes_back_as_it_was_kept(tmp_path, monkeypatch, toy_data, seed
         assert read_back == {}
 
 
-NAMES = st.one_of(WORDS, st.sampled_from(["*", "../kept_runs/x", "/etc/passwd", "[", "a" * 300]))
+NAMES = st.one_of(WORDS, st.sampled_from(["*", "../runs/x", "/etc/passwd", "[", "a" * 300]))
 
 
 @about(
-    evidence.kept_runs,
-    evidence.kept_experiment,
-    evidence.kept_sweep,
+    kept.kept_runs,
+    kept.kept_experiment,
+    kept.kept_sweep,
     name=NAMES,
     num_steps=st.integers(),
 )
 def test_what_is_not_kept_is_said_with_what_is(toy_data, name, num_steps):
     with pytest.raises(ValueError, match="is kept; there is deeper_cnn--20001-steps"):
-        evidence.kept_runs(name, num_steps)
+        kept.kept_runs(name, num_steps)
     with pytest.raises(ValueError, match="is kept; there is ablation"):
-        evidence.kept_experiment(name)
+        kept.kept_experiment(name)
     with pytest.raises(ValueError, match="is kept; there is chapter-4-grid"):
-        evidence.kept_sweep(name, toy_data(), {})
+        kept.kept_sweep(name, toy_data(), {})
 
 
 # ---- figures ----

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.going_further import FEW_SEEDS, is_good_enough
-from mnist_helpers.evidence import KEPT_SWEEPS, kept_experiment, kept_runs
+from mnist_helpers.kept import KEPT_SWEEPS, kept_experiment, kept_runs
 from mnist_helpers.metrics import accuracy_interval, mean_interval
 from mnist_helpers.records import Record, load_records
 from pipeline.notebooks import CHAPTERS

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from mnist_helpers.evidence import kept_sweep
+from mnist_helpers.kept import kept_sweep
 from mnist_helpers.metrics import mean_interval
 from mnist_helpers.sources import PUBLICATIONS
 from pipeline import markdown

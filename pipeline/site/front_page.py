@@ -11,8 +11,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnist_helpers.evidence import kept_runs
 from mnist_helpers.figures import STYLE, WIDTH, line_style
+from mnist_helpers.kept import kept_runs
 from mnist_helpers.metrics import accuracy_interval
 from mnist_helpers.original import PRINTED, PRINTED_DROPOUT, PRINTED_DROPOUT_L2
 from pipeline.systems import SYSTEMS

@@ -1,14 +1,14 @@
 """Runs too long for every build, kept in the repository with the command that repeats them.
 
-A kept run is one small JSON file in ``kept_runs``: the facts of its record, the
+A kept run is one small JSON file in ``kept/runs``: the facts of its record, the
 validation accuracies on the way, and the test images that it got wrong.
 ``python -m experiments.keep run`` makes it of a record.
 
-A kept sweep is one JSON file in ``kept_sweeps``: what all its runs share, and a
+A kept sweep is one JSON file in ``kept/sweeps``: what all its runs share, and a
 line for each run, with the test images that it got right.
 ``python -m experiments.keep sweep`` makes it of a sweep's records.
 
-A kept experiment is one JSON file in ``kept_experiments``: many runs and what
+A kept experiment is one JSON file in ``kept/experiments``: many runs and what
 they were compared with. A module of ``experiments`` makes it, and it names the command.
 """
 
@@ -24,9 +24,10 @@ import numpy as np
 
 from mnist_helpers.data import Mnist
 
-KEPT_RUNS = Path(__file__).parent / "kept_runs"
-KEPT_SWEEPS = Path(__file__).parent / "kept_sweeps"
-KEPT_EXPERIMENTS = Path(__file__).parent / "kept_experiments"
+KEPT = Path(__file__).with_suffix("")  # the folder beside this module
+KEPT_RUNS = KEPT / "runs"
+KEPT_SWEEPS = KEPT / "sweeps"
+KEPT_EXPERIMENTS = KEPT / "experiments"
 
 
 def kept_runs(model: str, num_steps: int) -> list[dict]:
