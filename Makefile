@@ -133,7 +133,7 @@ whole-test: $(READY)
 	    test-code test-notebooks test-site
 
 test-code: $(EXECUTED)
-	OMP_NUM_THREADS=1 $(RUN) pytest -m "not long" tests --ignore=tests/test_site.py
+	OMP_NUM_THREADS=1 $(RUN) pytest -m "not long" tests --ignore=tests/site/test_site.py
 
 # The site has the full data; nbval runs the chapters on the sample, which is quicker and tests that way, too.
 WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=http://127.0.0.1:9/ \
@@ -144,10 +144,10 @@ test-notebooks: $(BUILD)/editions/.made
 	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(BUILD)/few-steps
 
 test-site: whole-site
-	$(RUN) pytest tests/test_site.py
+	$(RUN) pytest tests/site/test_site.py
 
 test-faults: $(READY)
-	$(RUN) pytest -m long tests/test_faults.py
+	$(RUN) pytest -m long tests/faults
 
 # PyTorch is large and of use here alone: it has an environment of its own.
 PEERS := .venv-bench

@@ -138,7 +138,7 @@ PUBLICATIONS = {
 
 
 # The sample is genuine MNIST: every 15th image of the training file and every
-# 10th of the test file (tests/test_sample.py makes it again from the full set).
+# 10th of the test file (tests/helpers/test_sample.py makes it again from the full set).
 SAMPLE = Publication(
     name="sample",
     files=_files(

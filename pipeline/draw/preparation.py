@@ -1,7 +1,7 @@
 """From a drawing to an image as MNIST's, and nudges of such an image.
 
 `chapters/_static/draw/prepare.js` is the same in the reader's browser;
-tests/test_draw.py holds the two together.
+tests/site/test_draw.py holds the two together.
 """
 
 from __future__ import annotations

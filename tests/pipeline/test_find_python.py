@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from pipeline.contents import ROOT
+
 SCRIPT = ROOT / "pipeline" / "find_python.sh"
 PYENV_SHIM = "#!/bin/sh\necho 'pyenv: command not found' >&2\nexit 127\n"
 # A uv that has no Python until it was asked to get one.

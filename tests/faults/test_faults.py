@@ -528,7 +528,7 @@ def no_browser(book, tmp_path) -> str:
     """The tests that need one say so and are passed over; the others look at the site."""
     shutil.copytree(ROOT / "tests", book / "tests", dirs_exist_ok=True)
     (book / "_build" / "test").symlink_to(book / "_build")
-    command = [sys.executable, "-m", "pytest", "-rs", "tests/test_site.py"]
+    command = [sys.executable, "-m", "pytest", "-rs", "tests/site/test_site.py"]
     try:
         done = subprocess.run(
             [*command, "-k", "front_page or clicks"],

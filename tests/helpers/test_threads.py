@@ -2,15 +2,13 @@
 
 import os
 import re
-from pathlib import Path
 
 import pytest
 
 from mnist_helpers import threads
 from mnist_helpers.threads import core_count, cpu_in_words, thread_count
+from pipeline.contents import ROOT
 from pipeline.run_chapter import threads_for_one_job
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be withheld here")
@@ -68,7 +66,7 @@ def test_cores_are_counted_in_one_place():
     counts = re.compile(r"cpu_count\(|CPU_COUNT|sched_getaffinity")
     paths = [
         path
-        for folder in ("bench", "chapters", "mnist_helpers", "pipeline")
+        for folder in ("bench", "chapters", "experiments", "mnist_helpers", "pipeline")
         for path in (ROOT / folder).rglob("*.[pi]*")
         if path.suffix in (".py", ".ipynb")
     ]

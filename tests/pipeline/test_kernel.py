@@ -6,16 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from pipeline.contents import ROOT
 from pipeline.kernel import book_environment
 from pipeline.notebooks import code_cells, faults, read
 
-ROOT = Path(__file__).parents[1]
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELLS = (
     "seed = 0  # a parameter",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import sys
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from test_safety import sources
 
-ROOT = Path(__file__).parents[1]
+from pipeline.contents import ROOT
+
 REQUIREMENTS = [
     Requirement(line)
     for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()

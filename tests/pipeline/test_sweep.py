@@ -24,6 +24,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from mnist_helpers.metrics import mean_interval
 from pipeline import fingerprint, run_chapter
+from pipeline.contents import ROOT
 from pipeline.notebooks import ChapterError
 from pipeline.sweep import cluster as the_cluster
 from pipeline.sweep import definition, worker
@@ -34,7 +35,6 @@ from pipeline.sweep.results import FACTS, plot_summary, summary_table, write_res
 from pipeline.sweep.store import Store
 from pipeline.sweep.worker import THREAD_VARIABLES, depend_on, refuse_another_book
 
-ROOT = Path(__file__).parents[1]
 DEFINITIONS = sorted((ROOT / "experiments" / "sweeps").glob("*.yml"))
 
 # ---- what is asked for ----

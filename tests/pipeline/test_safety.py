@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.contents import chapters
+from pipeline.contents import ROOT, chapters
 from pipeline.notebooks import CHAPTERS, code_cells, read
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = ("mnist_helpers", "pipeline", "bench", "experiments")
 CODE = (*PACKAGES, "chapters", "tests")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

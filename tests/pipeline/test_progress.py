@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.contents import ROOT
 from pipeline.progress import SECONDS, SILENT, seconds_before, states, waiting
 
-ROOT = Path(__file__).parents[1]
 # Runs of four cells; the last waits until it may end, by a file, and may fail.
 RUNS = """
 import sys, time
