@@ -5,9 +5,6 @@ Our side runs the functions that stand in the chapters, not copies of them.
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import linecache
 import os
 import sys
 import time
@@ -20,48 +17,9 @@ from bench.work import NUM_STEPS, WORKS, convolution
 from mnist_helpers.data import load_data
 from mnist_helpers.device import set_seed, use_device
 from mnist_helpers.training import shuffled_batches, train
-from pipeline.notebooks import CHAPTERS, code_cells, read
+from pipeline.notebooks import definitions
 
 import tensorflow as tf  # isort: skip (after the helpers, which keep its start quiet)
-
-
-def definitions(chapter: str) -> dict[str, object]:
-    """Execute a chapter's imports, functions and constants, and nothing else.
-
-    Where a name is defined twice, the first definition counts: later ones are
-    those of exercises.
-    """
-    names: dict[str, object] = {}
-    for number, cell in enumerate(code_cells(read(CHAPTERS / f"{chapter}.ipynb"))):
-        file = f"{chapter}, cell {number}"
-        # TensorFlow compiles from the source, and looks for it here.
-        linecache.cache[file] = len(cell.source), None, cell.source.splitlines(True), file
-        for node in ast.parse(cell.source).body:
-            if isinstance(node, ast.FunctionDef):
-                wanted = node.name not in names
-            elif isinstance(node, ast.Assign):
-                wanted = _is_literal(node.value) and not any(
-                    name in names for name in _names(node.targets[0])
-                )
-            else:
-                wanted = isinstance(node, ast.Import | ast.ImportFrom)
-            if wanted:
-                # A function whose defaults are results of a run cannot be had without it.
-                with contextlib.suppress(NameError):
-                    exec(compile(ast.Module([node], []), file, "exec"), names)
-    return names
-
-
-def _is_literal(node: ast.expr) -> bool:
-    try:
-        ast.literal_eval(node)
-    except ValueError:
-        return False
-    return True
-
-
-def _names(target: ast.expr) -> list[str]:
-    return [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
 
 
 class Book:
@@ -91,11 +49,11 @@ class Book:
             )
         if work == "simple_cnn":
             variables = [tf.Variable(value) for value in self.simple["initial_values"](0)]
-            self.simple["variables"] = variables
-            for position, variable in enumerate(variables):  # the names that its layers use
-                kind = ("weights", "biases")[position % 2]
-                self.simple[f"layer{position // 2 + 1}_{kind}"] = variable
-            return self.simple["train_step"]
+            its_names = {  # by which the chapter's layers know them
+                f"layer{position // 2 + 1}_{('weights', 'biases')[position % 2]}": variable
+                for position, variable in enumerate(variables)
+            }
+            return definitions("05-simple-cnn", variables=variables, **its_names)["train_step"]
         variables = self.deeper["new_variables"]()
         update, _ = self.deeper["make_adam"](variables, settings.learning_rate)
         loss = self.deeper["fused_loss"]

@@ -30,7 +30,6 @@ from importlib.metadata import version
 
 import numpy as np
 
-from bench.tensorflow_side import definitions
 from mnist_helpers.data import Mnist, load_data, one_hot, reformat
 from mnist_helpers.device import set_seed, use_device
 from mnist_helpers.files import write_whole
@@ -38,6 +37,7 @@ from mnist_helpers.kept import KEPT_EXPERIMENTS
 from mnist_helpers.metrics import accuracy
 from mnist_helpers.records import LIBRARIES, load_records, record_folder
 from mnist_helpers.training import predict
+from pipeline.notebooks import definitions
 
 import tensorflow as tf  # isort: skip (after the helpers, which keep its start quiet)
 
