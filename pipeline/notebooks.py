@@ -186,7 +186,7 @@ def definitions(chapter: str, **given: object) -> dict[str, object]:
             if wanted:
                 # A function whose defaults are results of a run cannot be had without it.
                 with contextlib.suppress(NameError):
-                    exec(compile(ast.Module([node], []), file, "exec"), names)
+                    exec(compile(ast.Module([node], []), file, "exec"), names)  # noqa: S102
     return names
 
 
