@@ -139,9 +139,15 @@ test-code: $(EXECUTED)
 WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=http://127.0.0.1:9/ \
     PATH="$(abspath $(VENV)/bin)"
 
-test-notebooks: $(BUILD)/editions/.made
-	$(RUN) pipeline.few_steps $(PARAMETERS) $(BUILD)/editions $(BUILD)/few-steps
-	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(BUILD)/few-steps
+PREPARED := $(CHAPTERS:%=$(BUILD)/few-steps/%.ipynb)
+
+$(PREPARED): $(BUILD)/few-steps/%.ipynb: $(BUILD)/editions/.made $(PARAMETERS)
+	@mkdir -p $(@D)
+	@$(RUN) papermill --log-level WARNING --prepare-only $(BUILD)/editions/$*.ipynb $@ \
+	    --parameters_yaml "$$(sed -n 's/^$*: *//p' $(PARAMETERS))"
+
+test-notebooks: $(PREPARED)
+	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(PREPARED)
 
 test-site: whole-site
 	$(RUN) pytest tests/site/test_site.py

@@ -40,7 +40,7 @@ GLUED = "application/papermill.record/"  # myst_nb's mark on what a cell gives t
 SVG = "image/svg+xml"
 PIXELS = 1.5  # of a picture for one of the page: sharp enough, also where those are small
 MACHINERY, FOLDED = "remove-input", "hide-input"
-KEPT_TAGS = ("parameters", "raises-exception")  # what papermill and nbval look for
+NEEDED_TAGS = ("parameters", "raises-exception")  # what papermill and nbval look for
 SOLUTION = "#### Solution"
 SOLUTION_EDGE = re.compile(r"^(?=:::\{solution-start\})|(?<=:::\{solution-end\}\n:::\n)", re.M)
 RECORDS = ("save_record", "save_weights")
@@ -276,8 +276,8 @@ def code(cell: NotebookNode, text: Text) -> Iterator[NotebookNode]:
     tags = cell.metadata.get("tags", [])
     written = copy.deepcopy(cell)
     written.metadata = nbformat.from_dict({})
-    if kept := [tag for tag in tags if tag in KEPT_TAGS]:
-        written.metadata["tags"] = kept
+    if needed := [tag for tag in tags if tag in NEEDED_TAGS]:
+        written.metadata["tags"] = needed
     if is_folded(cell):
         written.metadata["jupyter"] = {"source_hidden": True}
     written.outputs = [
@@ -329,7 +329,7 @@ def with_what_is_needed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
     Machinery that shows nothing goes if no cell that stays uses a name that it sets, and it
     keeps no record: it only gave numbers to the prose, which has them now.
     """
-    kept: list[NotebookNode] = []
+    cells: list[NotebookNode] = []
     used: set[str] = set()
     for cell in reversed([cell for cell in cells if cell.get("id") != FOR_COLAB]):
         if cell.cell_type == "code":
@@ -339,8 +339,8 @@ def with_what_is_needed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
             if MACHINERY in cell.metadata.get("tags", []) and idle:
                 continue
             used |= names.used
-        kept.append(cell)
-    return kept[::-1]
+        cells.append(cell)
+    return cells[::-1]
 
 
 class Names:

@@ -122,10 +122,10 @@ def run(name: str, build: Path, runs: Sequence[str] = ()) -> None:
             with Progress(name, build, sorted({*runs, name}), lambda: cells_done(seen)):
                 execute(chapter, parameters, output, record_dir, seen.append, cwd=CHAPTERS)
         except ChapterError as error:
-            keep_for_inspection(output, failed)
+            put_aside(output, failed)
             raise ChapterError(f"{error}\n  The notebook as far as it ran is {failed}") from None
         except BaseException:
-            keep_for_inspection(output, failed)
+            put_aside(output, failed)
             raise
         replace_records(name, records, build / "records")
         output.replace(executed)
@@ -195,7 +195,7 @@ def cells_begun(output: Path) -> int:
     return sum(cell.metadata.papermill["start_time"] is not None for cell in code)
 
 
-def keep_for_inspection(output: Path, failed: Path) -> None:
+def put_aside(output: Path, failed: Path) -> None:
     if output.exists():
         failed.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(output, failed)

@@ -28,8 +28,9 @@ from mnist_helpers.data import Mnist, reformat
 from mnist_helpers.files import write_whole
 from mnist_helpers.metrics import accuracy
 from mnist_helpers.records import Record, load_record
-from mnist_helpers.weights import SUFFIX, load_weights
+from mnist_helpers.weights import SUFFIX
 from pipeline.draw.robustness import Read, nudge_scores, nudges_figure, nudges_table, steps_table
+from pipeline.draw.weights import load_weights
 from pipeline.fetch_data import fetch
 from pipeline.markdown import table
 from pipeline.notebooks import ChapterError
@@ -130,7 +131,7 @@ def described(content: bytes) -> dict:
     return {"bytes": len(content), "crc": zlib.crc32(content)}
 
 
-def kept(model: Model, records: Path) -> tuple[Record, list[np.ndarray]] | None:
+def chapters_run(model: Model, records: Path) -> tuple[Record, list[np.ndarray]] | None:
     """A network's record and weights; of several the run of fewest steps.
 
     That is the run whose figures its chapter shows. The other one is the long
@@ -268,16 +269,16 @@ its darkest neighbour, −1 as light as its lightest.
 TABLE
 :::
 """
-NOTHING_KEPT = b"No weights were kept by the run that made this copy.\n"
+NO_WEIGHTS = b"The run that made this copy left no weights.\n"
 
 
 def browser_files(records: Path) -> dict[str, bytes]:
-    """The files of the page, by name; without any kept weights, a manifest that says so."""
-    there = [(model, *run) for model in MODELS if (run := kept(model, records))]
+    """The files of the page, by name; without any weights, a manifest that says so."""
+    there = [(model, *run) for model in MODELS if (run := chapters_run(model, records))]
     found = [model for model, *_ in there]
     missing = [model for model in MODELS if model not in found]
     if not there:
-        tables = dict.fromkeys(["cost.md", "steps.md", "nudges.md"], NOTHING_KEPT)
+        tables = dict.fromkeys(["cost.md", "steps.md", "nudges.md"], NO_WEIGHTS)
         return tables | {
             "manifest.js": manifest_script({"models": [], "digits": None}),
             "warning.md": warning([], missing, is_sample=False).encode(),

@@ -13,9 +13,6 @@ from matplotlib.colors import to_rgb
 from mnist_helpers import figures
 from mnist_helpers.metrics import accuracy_interval
 from mnist_helpers.original import (
-    PRINTED,
-    PRINTED_DROPOUT,
-    PRINTED_DROPOUT_L2,
     beside_original,
     comparable,
 )
@@ -124,18 +121,6 @@ def test_the_table_leaves_the_originals_figure_out_and_says_why(toy_data, differ
     assert "98" not in rows(table)[0][1]
     assert "The original's figures are left out" in table.data
     assert str(data) in table.data
-
-
-def test_the_originals_figures_are_those_that_it_printed():
-    assert PRINTED == {
-        "logistic_regression": 92.11,
-        "mlp": 98.0,
-        "simple_cnn": 92.1,
-        "deeper_cnn": 95.2,
-        "deeper_cnn_long": 98.6,
-    }
-    assert PRINTED_DROPOUT == {0.5: 75.3, 0.6: 76.7, 0.7: 76.8, 0.8: 76.4, 0.9: 74.1}
-    assert PRINTED_DROPOUT_L2 == {0.5: 75.9, 0.6: 76.0, 0.7: 75.8, 0.8: 75.3, 0.9: 75.5}
 
 
 # ---- digits ----

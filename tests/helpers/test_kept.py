@@ -21,12 +21,12 @@ from mnist_helpers.kept import (
     kept_sweep,
 )
 from mnist_helpers.records import Record
+from mnist_helpers.sources import PUBLICATIONS
 from pipeline.contents import chapters
 from pipeline.notebooks import CHAPTERS, read
 from pipeline.sweep.definition import SweepError, read_definition, runs_of
 
 NAMES = sorted(path.name.removesuffix(".json") for path in KEPT_RUNS.iterdir())
-DATA_SHA256 = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"
 EXPERIMENTS = sorted(path.name.removesuffix(".json") for path in KEPT_EXPERIMENTS.iterdir())
 
 
@@ -247,7 +247,7 @@ def test_a_kept_experiment_says_how_it_was_made(name):
     assert kept["command"] == f"python -m experiments.going_further --only {name}"
     for fact in ("date", "device", "split"):
         assert kept[fact]
-    assert kept["data_sha256"] == DATA_SHA256
+    assert kept["data_sha256"] == PUBLICATIONS["mnist"].sha256
     assert kept["versions"]["tensorflow"]
 
 

@@ -169,7 +169,7 @@ def test_of_two_runs_the_one_that_the_chapter_shows_is_taken(small_data, tmp_pat
             device="CPU",
         )
         save_weights(record, random_weights("mlp"))
-    assert packing.kept(MODELS[1], tmp_path)[0]["num_steps"] == 3
+    assert packing.chapters_run(MODELS[1], tmp_path)[0]["num_steps"] == 3
 
 
 def test_without_weights_the_page_is_told_so(tmp_path):
