@@ -13,7 +13,7 @@ FIRST_STUDENT = 2_100  # NIST's numbers below are members of the Census staff
 
 
 def published_writers(data: Mnist) -> np.ndarray | None:
-    """Who wrote each of the published test images, of which ``data.test`` is the end or all.
+    """Who wrote each of the published test images, those of the validation included.
 
     Parameters
     ----------
@@ -33,12 +33,35 @@ def published_writers(data: Mnist) -> np.ndarray | None:
     Examples
     --------
     >>> from mnist_helpers.data import load_data
-    >>> mnist = load_data()
-    >>> writers = published_writers(mnist)[-len(mnist.test) :]
+    >>> writers = published_writers(load_data())
     >>> f"{len(writers):,} images by {len(np.unique(writers))} people"
-    '9,000 images by 297 people'
+    '10,000 images by 297 people'
     """
     if data.data_set != "mnist":
         return None
     writers = np.loadtxt(LIST, dtype=int).ravel()  # (10000,)
     return writers[::10] if data.is_sample else writers  # the sample has every tenth
+
+
+def writers_of(data: Mnist) -> np.ndarray | None:
+    """Who wrote each image of ``data.test``.
+
+    Parameters
+    ----------
+    data : Mnist
+        As `load_data` returned it.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        As of `published_writers`, shape (len(data.test),).
+
+    Examples
+    --------
+    >>> from mnist_helpers.data import load_data
+    >>> writers = writers_of(load_data())
+    >>> f"{len(writers):,} images by {len(np.unique(writers))} people"
+    '9,000 images by 297 people'
+    """
+    writers = published_writers(data)
+    return None if writers is None else writers[-len(data.test) :]

@@ -22,6 +22,7 @@ EXAMPLES = {
 NEEDS_THE_FULL_SET = {
     "mnist_helpers.data.load_data",
     "mnist_helpers.writers.published_writers",
+    "mnist_helpers.writers.writers_of",
 }
 # They speak of what is so where nothing was set.
 NEEDS_NO_SETTINGS = {

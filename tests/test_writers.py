@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mnist_helpers.writers import FIRST_STUDENT, LIST, published_writers
+from mnist_helpers.writers import FIRST_STUDENT, LIST, published_writers, writers_of
 
 
 def test_the_list_is_the_published_one():
@@ -30,3 +30,10 @@ def test_the_sample_has_every_tenth_writer_and_clothes_have_none(full_mnist):
     sample = published_writers(replace(full_mnist, is_sample=True))
     assert np.array_equal(sample, writers[::10])
     assert published_writers(replace(full_mnist, data_set="fashion_mnist")) is None
+
+
+def test_the_test_images_are_the_last_of_the_published_ones(full_mnist, full_loads):
+    writers = published_writers(full_mnist)
+    assert np.array_equal(writers_of(full_mnist), writers[1_000:])
+    assert np.array_equal(writers_of(full_loads(split="official")), writers)
+    assert writers_of(replace(full_mnist, data_set="fashion_mnist")) is None
