@@ -18,6 +18,7 @@ One module, one idea:
 ``evidence``       runs too long for every build, kept in the repository
 ``original``       the figures that the original notebook printed
 ``figures``        the house style
+``words``          sentences that a run completes
 =================  ==========================================================
 
 Importing the package imports none of them: TensorFlow takes seconds to start,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from scipy import stats
@@ -49,6 +51,34 @@ def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
         )
     agree = np.argmax(predictions, 1) == np.argmax(labels, 1)
     return float(100.0 * np.sum(agree) / predictions.shape[0])
+
+
+def mixed_up(predictions: np.ndarray, classes: np.ndarray, names: Sequence[str]) -> dict[str, int]:
+    """How often each pair of classes is mixed up, both ways counted.
+
+    Parameters
+    ----------
+    predictions, classes : numpy.ndarray
+        Integers, shape (N,): the class predicted, and the true one.
+    names : sequence of str
+        What the classes are called.
+
+    Returns
+    -------
+    dict
+        From the names of a pair to the number of its images, every pair once.
+
+    Examples
+    --------
+    >>> mixed_up(np.array([1, 0, 2, 2]), np.array([0, 1, 2, 0]), names="abc")
+    {'a and b': 2, 'a and c': 1, 'b and c': 0}
+    """
+    counts = np.zeros((len(names), len(names)), int)
+    np.add.at(counts, (classes, predictions), 1)
+    return {
+        f"{names[one]} and {names[other]}": int(counts[one, other] + counts[other, one])
+        for one, other in combinations(range(len(names)), 2)
+    }
 
 
 def accuracy_interval(percent: float, size: int, confidence: float = 0.95) -> tuple[float, float]:
