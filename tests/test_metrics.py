@@ -10,6 +10,7 @@ from mnist_helpers.metrics import (
     accuracy,
     accuracy_interval,
     mean_interval,
+    mixed_up,
     paired_difference,
     standard_error,
 )
@@ -196,3 +197,13 @@ def test_a_difference_of_other_images_or_of_one_is_refused(ours, theirs, words):
 def test_writers_of_other_images_are_refused():
     with pytest.raises(ValueError, match=r"writers \(3,\)"):
         standard_error(np.ones(4), writers=np.arange(3))
+
+
+def test_every_mistake_is_of_one_pair():
+    rng = np.random.default_rng(0)
+    predictions, classes = rng.integers(10, size=(2, 500))
+    pairs = mixed_up(predictions, classes, "0123456789")
+    assert len(pairs) == 45
+    assert sum(pairs.values()) == np.sum(predictions != classes)
+    both = (predictions == 3) & (classes == 5) | (predictions == 5) & (classes == 3)
+    assert pairs["3 and 5"] == np.sum(both)
