@@ -90,7 +90,8 @@ def chart(results: list[Result]) -> bytes:
         ours, original = line_style(0)["color"], line_style(1)["color"]
         for row, result in enumerate(results):
             if result.original is not None:
-                ax.plot(result.original, (row, row), "D-", mfc="none", mec=original, c=original)
+                ends = sorted(set(result.original))
+                ax.plot(ends, [row] * len(ends), "D-", mfc="none", mec=original, c=original)
                 write(ax, result.original, row - 0.2, original)
             ax.plot(result.interval, (row, row), lw=3, color=ours, alpha=0.4)
             ax.plot(result.ours, row, "o", color=ours)
