@@ -19,8 +19,10 @@ from mnist_helpers.evidence import (
     kept_experiment,
     kept_runs,
     kept_sweep,
+    rightly_read,
 )
 from mnist_helpers.records import Record
+from mnist_helpers.sources import PUBLICATIONS
 from pipeline import keep_sweep
 from pipeline.contents import chapters
 from pipeline.keep_run import keep
@@ -28,7 +30,7 @@ from pipeline.notebooks import CHAPTERS, read
 from pipeline.sweep.definition import SweepError, read_definition, runs_of
 
 NAMES = sorted(path.name.removesuffix(".json") for path in KEPT_RUNS.iterdir())
-DATA_SHA256 = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"
+OTHER_EXPERIMENTS = {"parts": "bench.parts", "twins": "bench.twins"}
 EXPERIMENTS = sorted(path.name.removesuffix(".json") for path in KEPT_EXPERIMENTS.iterdir())
 
 
@@ -233,16 +235,18 @@ def test_an_unknown_experiment_is_refused_and_the_known_ones_are_named():
 
 
 def test_the_parts_of_the_bench_are_kept_and_no_other():
-    assert sorted(PARTS) == EXPERIMENTS
+    assert sorted([*PARTS, *OTHER_EXPERIMENTS]) == EXPERIMENTS
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_kept_experiment_says_how_it_was_made(name):
     kept = kept_experiment(name)
-    assert kept["command"] == f"python -m bench.going_further --only {name}"
+    command = OTHER_EXPERIMENTS.get(name, f"bench.going_further --only {name}")
+    assert kept["command"] == f"python -m {command}"
     for fact in ("date", "device", "split"):
         assert kept[fact]
-    assert kept["data_sha256"] == DATA_SHA256
+    data_set = "fashion_mnist" if name == "twins" else "mnist"
+    assert kept["data_sha256"] == PUBLICATIONS[data_set].sha256
     assert kept["versions"]["tensorflow"]
 
 
@@ -254,8 +258,9 @@ def test_a_kept_experiment_can_be_read_by_a_person_too(name):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_a_kept_experiment_is_shown_by_a_chapter(name):
-    code = "\n".join(cell.source for cell in read(CHAPTERS / "08-going-further.ipynb").cells)
+def test_a_kept_experiment_is_shown_by_a_page(name):
+    code = "\n".join(cell.source for path in CHAPTERS.glob("*.ipynb") for cell in read(path).cells)
+    code += (CHAPTERS.parent / "pipeline" / "fashion_page.py").read_text(encoding="utf-8")
     assert f'kept_experiment("{name}")' in code
 
 
@@ -321,3 +326,22 @@ def test_the_chapter_and_the_kept_runs_have_the_same_recipe():
     defaults = papermill.inspect_notebook(CHAPTERS / "08-going-further.ipynb")
     for name, value in settings.items():
         assert float(defaults[name]["default"]) == value
+
+
+def test_the_ablation_of_chapter_6_has_ten_seeds_of_each_variant_and_the_chapters_settings():
+    kept = kept_experiment("parts")
+    defaults = papermill.inspect_notebook(CHAPTERS / "06-deeper-cnn.ipynb")
+    for name in ("batch_size", "learning_rate", "keep_prob"):
+        assert float(defaults[name]["default"]) == kept["settings"][name]
+    assert len(kept["variants"]) == 7
+    for runs in kept["variants"].values():
+        assert [run["seed"] for run in runs] == list(range(10))
+        assert all(max(run["wrong"]) < 1_000 for run in runs)  # validation images
+
+
+def test_the_right_images_are_those_that_are_not_wrong():
+    runs = kept_runs("deeper_cnn", 20_001)
+    right = rightly_read(runs, 9_000)
+    assert right.shape == (5, 9_000)
+    accuracies = [run["test_accuracy"] for run in runs]
+    np.testing.assert_allclose(100 * right.mean(axis=1), accuracies)

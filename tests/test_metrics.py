@@ -12,6 +12,7 @@ from mnist_helpers.metrics import (
     mean_interval,
     mixed_up,
     paired_difference,
+    spread_of_images,
     standard_error,
 )
 
@@ -207,3 +208,31 @@ def test_every_mistake_is_of_one_pair():
     assert sum(pairs.values()) == np.sum(predictions != classes)
     both = (predictions == 3) & (classes == 5) | (predictions == 5) & (classes == 3)
     assert pairs["3 and 5"] == np.sum(both)
+
+
+def scatter_of(right: np.ndarray) -> float:
+    return float(100 * right.mean(axis=1).std(ddof=1))
+
+
+def test_runs_of_equal_merit_scatter_as_the_finite_set_of_images_says():
+    rng = np.random.default_rng(0)
+    difficulty = rng.random(2_000)  # the same for all runs, and no luck of theirs
+    right = rng.random((400, 2_000)) < difficulty
+    assert spread_of_images(right) == pytest.approx(scatter_of(right), rel=0.1)
+    assert spread_of_images(right) == pytest.approx(
+        100 * math.sqrt(np.mean(difficulty * (1 - difficulty)) / 2_000), rel=0.02
+    )
+
+
+def test_a_difference_in_merit_is_not_counted_as_the_images():
+    rng = np.random.default_rng(0)
+    merit = np.linspace(0.8, 0.9, 20)[:, None]
+    right = rng.random((20, 5_000)) < merit
+    assert spread_of_images(right) < 0.2 * scatter_of(right)
+    assert spread_of_images(np.repeat(right[:1], 3, axis=0)) == 0  # all read the same
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 9), (9, 1)])
+def test_the_images_part_needs_two_runs_and_two_images(shape):
+    with pytest.raises(ValueError, match="expected two runs and images or more"):
+        spread_of_images(np.ones(shape))

@@ -11,11 +11,18 @@ import numpy as np
 import pytest
 
 from bench.going_further import FEW_SEEDS, is_good_enough
-from mnist_helpers.evidence import KEPT_SWEEPS, kept_experiment, kept_runs, kept_sweep
+from mnist_helpers.evidence import (
+    KEPT_SWEEPS,
+    kept_experiment,
+    kept_runs,
+    kept_sweep,
+    rightly_read,
+)
 from mnist_helpers.metrics import (
     accuracy_interval,
     mean_interval,
     paired_difference,
+    spread_of_images,
     standard_error,
 )
 from mnist_helpers.records import Record, load_records
@@ -155,6 +162,21 @@ def test_the_deeper_cnn_after_20_001_steps_over_seeds():
     found = [run["test_accuracy"] for run in kept_runs("deeper_cnn", 20_001)]
     assert len(found) >= 5
     assert np.mean(found) >= 98.5
+
+
+def part_of_the_test_set(right: np.ndarray) -> float:
+    """Of the variance over seeds, as chapter 5 defines it."""
+    return (spread_of_images(right) / (100 * right.mean(axis=1).std(ddof=1))) ** 2
+
+
+def test_more_test_images_would_help_the_better_networks_and_not_the_simple_one():
+    """Chapter 5 once said of all that more test images do not help."""
+    data = SimpleNamespace(sha256=PUBLICATIONS["mnist"].sha256, split="original")
+    simple = kept_sweep("headline", data, {}).runs["simple_cnn"]
+    assert part_of_the_test_set(np.array([run["right"] for run in simple])) < 0.1
+    long = rightly_read(kept_runs("deeper_cnn", 20_001), 9_000)
+    recipe = rightly_read(kept_experiment("race")["recipe"]["runs"], 10_000)
+    assert part_of_the_test_set(long) > 0.5 and part_of_the_test_set(recipe) > 0.5
 
 
 # ---- chapter 8: from kept experiments, so these always run ----
