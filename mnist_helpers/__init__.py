@@ -8,6 +8,7 @@ One module, one idea:
 ``files``          files that are whole or not there
 ``data``           ``load_data``: the splits as arrays; ``reformat``
 ``metrics``        ``accuracy`` and how far chance alone moves it
+``writers``        who wrote the test images
 ``parameters``     refuses parameters that make no sense
 ``device``         CPU or GPU, threads, seeds
 ``training``       the training loop of chapter 3
