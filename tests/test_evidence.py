@@ -299,6 +299,22 @@ def test_the_ablation_looked_at_no_test_image():
         assert all("test_accuracy" not in run for run in variant["runs"])
 
 
+def test_each_image_that_the_ensemble_misreads_was_looked_up_among_the_published_votes():
+    (cell,) = (
+        cell for cell in read(CHAPTERS / "08-going-further.ipynb").cells if "UPHELD" in cell.source
+    )
+    wrong = kept_experiment("precise")["ensemble"]["wrong"]
+    glued = {}
+    names = {
+        "together": {"wrong": wrong},
+        "glue": lambda key, value, display: glued.update({key: value}),
+    }
+    exec(cell.source, names)
+    found = [names[name] for name in ("UPHELD", "DOUBTFUL", "NOT_SHOWN")]
+    assert sum(map(len, found)) == len(set.union(*found)) == len(wrong)
+    assert (glued["further-upheld"], glued["further-doubtful"]) == (14, 8)
+
+
 def test_nothing_that_was_tried_stands_out():
     """As the chapter says: each change leaves as many errors as the recipe, within their luck."""
     tried = kept_experiment("tried")
