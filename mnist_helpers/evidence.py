@@ -112,6 +112,29 @@ def kept_runs(model: str, num_steps: int) -> list[dict]:
     return sorted(runs, key=lambda run: run["seed"])
 
 
+def rightly_read(runs: Iterable[Mapping], size: int) -> np.ndarray:
+    """Which images each of some kept runs read rightly.
+
+    Parameters
+    ----------
+    runs : iterable of mapping
+        Each with ``wrong``, the positions of the images that it misread.
+    size : int
+        How many images there were.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, shape (runs, size).
+
+    Examples
+    --------
+    >>> rightly_read([{"wrong": [0]}, {"wrong": []}], size=2).tolist()
+    [[False, True], [True, True]]
+    """
+    return np.array([~np.isin(np.arange(size), run["wrong"]) for run in runs])
+
+
 def kept_experiment(name: str) -> dict:
     """Read an experiment that the repository keeps.
 
