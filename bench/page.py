@@ -35,7 +35,8 @@ def tables(results: dict) -> str:
         "Bold: the fastest, and what beat it in some round.",
         "",
         markdown.table(["", *titles], [*rows(results, "step"), arithmetic, times]),
-        "**The start**, in core-seconds: building, recording, compiling, once a run.",
+        "**The start**, in core-seconds: building, recording, compiling, once a run. "
+        "In brackets: the first round, where later ones found much on the disk.",
         "",
         markdown.table(["", *titles], rows(results, "start")),
         f"Measured on {results['when']} on one core of: {results['processor']}; "
@@ -58,9 +59,12 @@ def cell(readings: dict, way: str, kind: str) -> str:
     """A median over the rounds, and in brackets the ratio to ours with its range."""
     if way not in readings:
         return "–"
-    text = f"{np.median(readings[way][kind]):.2f}"
+    median = float(np.median(readings[way][kind]))
     if kind == "start":
-        return text
+        first = readings[way]["start"][0]
+        text = f"{max(0.0, median):.1f}"  # below 0 it is lost in the noise of the steps
+        return f"{text} ({first:.1f})" if first > max(1.0, 2 * median) else text
+    text = f"{median:.2f}"
     if way != "ours":
         ratios = np.divide(readings[way][kind], readings["ours"][kind])
         text += f" ({np.median(ratios):.2f}; {ratios.min():.2f} to {ratios.max():.2f})"

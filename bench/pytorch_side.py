@@ -6,12 +6,17 @@ and the arrays that it is given.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+
+# The compiler works in this process and in children that it waits for, so that it is on the clock.
+os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -73,6 +78,12 @@ def batches_of_loader(images: torch.Tensor, labels: torch.Tensor, size: int):
         yield from loader
 
 
+def core_seconds() -> float:
+    """What this process has worked so far, and the children that it has waited for."""
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
+
+
 def timed(work: str, batches_of, fused: bool = False, compiled: bool = False) -> dict:
     """Train for NUM_STEPS twice, with the loss and the accuracy of each step kept, as ours does.
 
@@ -80,8 +91,8 @@ def timed(work: str, batches_of, fused: bool = False, compiled: bool = False) ->
     """
     settings = WORKS[work]
     images = IMAGES if work.startswith("mlp") else IMAGES.reshape(-1, 1, 28, 28)
-    times = [time.process_time()]
-    torch.compiler.reset()  # each round compiles anew
+    torch.compiler.reset()  # each round compiles anew, from what the compiler keeps on disk
+    times = [core_seconds()]
     model = network(work)
     optimiser_of = torch.optim.Adam if work == "deeper_cnn" else torch.optim.SGD
     optimiser = optimiser_of(model.parameters(), settings.learning_rate, fused=fused)
@@ -98,7 +109,7 @@ def timed(work: str, batches_of, fused: bool = False, compiled: bool = False) ->
             optimiser.step()
             losses[step] = loss.detach()
             accuracies[step] = (logits.argmax(1) == batch_labels).float().mean()
-        times.append(time.process_time())
+        times.append(core_seconds())
     return found(times, float(losses[-20:].mean()))
 
 

@@ -37,8 +37,12 @@ NO_SUCH_LAYER = {("keras", "mlp_weight_dropout"), ("keras_tuned", "mlp_weight_dr
 class Side:
     """A process that trains when asked."""
 
-    def __init__(self, command: list[str], threads: int):
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+    def __init__(self, command: list[str], threads: int, scratch: str):
+        environment = os.environ | {
+            "OMP_NUM_THREADS": str(threads),
+            "PYTHONPATH": str(ROOT),
+            "TORCHINDUCTOR_CACHE_DIR": scratch,  # empty: what was compiled before does not count
+        }
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -106,6 +110,24 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
+def start(options: argparse.Namespace, scratch: str) -> dict[str, Side]:
+    """The processes, by the ways that each of them goes."""
+    # Keras has a process of its own: our loop asks for operations that repeat bit for bit.
+    command = [sys.executable, "-m", "bench.tensorflow_side"]
+    book, keras = (Side(command, options.threads, scratch) for _ in range(2))
+    sides = {"ours": book, "keras": keras, "keras_tuned": keras}
+    if not options.peers:
+        print("PyTorch is not installed: its rows stay empty.", file=sys.stderr)
+        return sides
+    mnist = load_data("mnist")
+    arrays = Path(scratch) / "mnist.npz"
+    np.savez(arrays, images=mnist.train.images, classes=mnist.train.classes.astype(np.int64))
+    script = ROOT / "bench" / "pytorch_side.py"
+    command = [options.peers, str(script), str(arrays), str(options.threads)]
+    peers = Side(command, options.threads, scratch)
+    return sides | dict.fromkeys(("loader", "tensors", "compiled"), peers)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -114,25 +136,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
 
-    # Keras has a process of its own: our loop asks for operations that repeat bit for bit.
-    command = [sys.executable, "-m", "bench.tensorflow_side"]
-    book, keras = (Side(command, options.threads) for _ in range(2))
-    sides = {"ours": book, "keras": keras, "keras_tuned": keras}
-    if options.peers:
-        mnist = load_data("mnist")
-        with tempfile.TemporaryDirectory() as scratch:
-            arrays = Path(scratch) / "mnist.npz"
-            np.savez(
-                arrays, images=mnist.train.images, classes=mnist.train.classes.astype(np.int64)
-            )
-            script = ROOT / "bench" / "pytorch_side.py"
-            peers = Side(
-                [options.peers, str(script), str(arrays), str(options.threads)], options.threads
-            )
-        sides |= {way: peers for way in ("loader", "tensors", "compiled")}
-    else:
-        print("PyTorch is not installed: its rows stay empty.", file=sys.stderr)
-
+    with tempfile.TemporaryDirectory() as scratch:
+        sides = start(options, scratch)
+        measured = measure(sides, options.rounds)
     result = {
         "when": datetime.date.today().isoformat(),
         "processor": processor(),
@@ -142,7 +148,7 @@ def main() -> None:
         "versions": {
             key: value for side in set(sides.values()) for key, value in side.facts.items()
         },
-        **measure(sides, options.rounds),
+        **measured,
     }
     text = json.dumps(result, indent=1) + "\n"
     write_whole(options.out, lambda stream: stream.write(text.encode()))

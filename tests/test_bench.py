@@ -111,6 +111,8 @@ def test_a_way_that_was_not_measured_is_a_dash_and_a_tie_has_several_in_bold():
     assert page.cell(readings, "ours", "step") == "**4.00**"
     assert page.cell(readings, "keras", "step") == "**5.00 (1.25; 0.83 to 1.50)**"
     assert page.cell(readings, "loader", "step") == "40.00 (10.00; 10.00 to 10.00)"
+    compiled = {"start": [30.0, 2.0, 2.1]}
+    assert page.cell(readings | {"compiled": compiled}, "compiled", "start") == "2.1 (30.0)"
 
 
 @pytest.mark.parametrize("work", ["mlp", "deeper_cnn"])
