@@ -192,13 +192,36 @@ def test_the_recipe_reads_99_percent_over_ten_seeds():
     assert mean_of(runs, "test_accuracy") >= 99.0
 
 
-def test_the_recipe_takes_at_most_a_25th_of_the_time_of_its_rival():
+def test_the_recipe_takes_at_most_a_20th_of_the_work_of_its_rival():
+    """Like for like, both without their validation; its wall time was once 29 times as long."""
     race = kept_experiment("race")
-    ours, theirs = (
-        np.median([run["seconds"] for run in race[side]["runs"]]) for side in ("recipe", "keras")
-    )
-    assert all(run["reached"] for run in race["keras"]["runs"])
-    assert theirs / ours >= 25
+    rival = race["keras"]["runs"]
+    ratios = [
+        theirs["cpu_seconds"] / ours["cpu_seconds"]
+        for ours, theirs in zip(race["recipe"]["runs"], rival, strict=False)
+    ]
+    assert all(run["reached"] for run in rival)
+    assert np.median(ratios) >= 20
+
+
+def test_no_step_of_the_recipe_is_a_loss():
+    """He's rule may be the better reason; the table of chapter 8 has no gain to offer."""
+    variants = kept_experiment("ablation")["variants"]
+    whole = [run["validation_accuracy"] for run in variants["the recipe"]["runs"]]
+    for variant in variants.values():
+        changes = np.subtract([run["validation_accuracy"] for run in variant["runs"]], whole)
+        if changes.any():
+            mean, half = mean_interval(changes)
+            assert mean - half <= 0
+
+
+def test_the_map_of_chapter_8_is_as_its_text_says():
+    """Only the simple CNN trains in less time than the recipe, and all err more."""
+    race = kept_experiment("race")["recipe"]["runs"]
+    took = np.median([run["cpu_seconds"] for run in race])
+    book = {run["model"]: run for run in kept_experiment("book")["runs"]}
+    assert [name for name, run in book.items() if run["train_seconds"] < took] == ["simple_cnn"]
+    assert all(run["test_accuracy"] < mean_of(race, "test_accuracy") for run in book.values())
 
 
 def test_a_network_of_few_parameters_chosen_on_validation_reads_99_4_percent():
