@@ -161,8 +161,9 @@ def spread_of_images(right: np.ndarray) -> float:
     Examples
     --------
     >>> right = np.random.default_rng(0).random((20, 10_000)) < 0.9  # all equally good
-    >>> round(spread_of_images(right), 1), round(100 * right.mean(axis=1).std(ddof=1), 1)
-    (0.3, 0.3)
+    >>> scatter = 100 * right.mean(axis=1).std(ddof=1)
+    >>> print(f"{spread_of_images(right):.1f} {scatter:.1f}")
+    0.3 0.3
     """
     right = np.asarray(right, dtype=float)
     if right.ndim != 2 or min(right.shape) < 2:

@@ -33,7 +33,8 @@ def quote(chapter: str, **numbers: object) -> None:
 
     Examples
     --------
-    >>> quote("cnn", test_accuracy=92.0512)  # {glue:text}`cnn-test-accuracy:.1f` is then 92.1
+    >>> quote("cnn", test_accuracy=92.0512)  # for {glue:text}`cnn-test-accuracy:.1f`
+    {'application/papermill.record/text/plain': '92.0512'}
     """
     for name, value in numbers.items():
         single = _single(value)
