@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,29 @@ def kept_runs(model: str, num_steps: int) -> list[dict]:
         )
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in kept[recipe]]
     return sorted(runs, key=lambda run: run["seed"])
+
+
+def rightly_read(runs: Iterable[Mapping], size: int) -> np.ndarray:
+    """Which images each of some kept runs read rightly.
+
+    Parameters
+    ----------
+    runs : iterable of mapping
+        Each with ``wrong``, the positions of the images that it misread.
+    size : int
+        How many images there were.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, shape (runs, size).
+
+    Examples
+    --------
+    >>> rightly_read([{"wrong": [0]}, {"wrong": []}], size=2).tolist()
+    [[False, True], [True, True]]
+    """
+    return np.array([~np.isin(np.arange(size), run["wrong"]) for run in runs])
 
 
 def kept_experiment(name: str) -> dict:

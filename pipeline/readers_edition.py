@@ -157,14 +157,8 @@ def glued(notebook: NotebookNode) -> dict[str, str]:
     return found
 
 
-def roles(page: str, book: Book, numbers: dict[str, str]) -> dict[str, Role]:
-    """What each role becomes on a page."""
-
-    def number(text: str, target: str) -> str:
-        name, _, form = target.partition(":")
-        if name not in numbers:
-            raise ChapterError(f"{page}: no cell gives the number {name!r}")
-        return format_plain_text(numbers[name], form)
+def roles(page: str, book: Book, number: Role) -> dict[str, Role]:
+    """What each role becomes on a page; ``number`` is that of a run's numbers."""
 
     def pointed(text: str, label: str) -> str:
         said = book.numbers[label] if text == label else f"{text} ({book.numbers[label]})"
@@ -191,8 +185,11 @@ class Text:
     """Turns the Markdown of one chapter into plain Markdown."""
 
     def __init__(self, page: str, book: Book, numbers: dict[str, str]):
+        self.page = page
         self.book = book
-        self.roles = roles(page, book, numbers)
+        self.numbers = numbers
+        self.unused = set(numbers)
+        self.roles = roles(page, book, self.number)
         self.attachments: dict[str, dict[str, str]] = {}  # of the cell that was done last
 
     def plain(self, source: str) -> str:
@@ -206,6 +203,14 @@ class Text:
             "figure": self.picture,
         }
         return plain(source, self.roles, directives)
+
+    def number(self, text: str, target: str) -> str:
+        """A number of the run, in the format that the sentence asks for."""
+        name, _, form = target.partition(":")
+        if name not in self.numbers:
+            raise ChapterError(f"{self.page}: no cell gives the number {name!r}")
+        self.unused.discard(name)
+        return format_plain_text(self.numbers[name], form)
 
     def exercise(self, directive: Directive) -> str:
         number = self.book.numbers[directive.options["label"]]
@@ -237,6 +242,12 @@ def edition(page: str, ran: NotebookNode, book: Book) -> NotebookNode:
         The chapter with the outputs of its run.
     book : Book
         What its references point to.
+
+    Raises
+    ------
+    ChapterError
+        If a sentence asks for a number that no cell gives, or no sentence for one that a cell
+        gives.
     """
     text = Text(page, book, glued(ran))
     written = nbformat.v4.new_notebook(metadata=as_jupyter_writes(ran.metadata))
@@ -245,6 +256,8 @@ def edition(page: str, ran: NotebookNode, book: Book) -> NotebookNode:
             written.cells += markdown(cell, text)
         else:
             written.cells += code(cell, text)
+    if text.unused:
+        raise ChapterError(f"{page}: no sentence asks for {', '.join(sorted(text.unused))}")
     title, _, rest = written.cells[0].source.partition("\n")
     written.cells[0].source = f"{title}\n\n{colophon(page, ran, book)}\n\n{rest.strip()}"
     written.cells.insert(1, installing())

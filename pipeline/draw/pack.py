@@ -5,8 +5,8 @@ usage: python -m pipeline.draw.pack BUILD
 Reads the records and weights in BUILD/records. Writes BUILD/draw: a script for
 each network, one with test digits, ``manifest.js``, which says what there is,
 and what the build measured for the page: ``cost.md``, what the packing costs,
-``steps.md`` and ``nudges.md``, what the networks withstand, and ``warning.md``,
-what is wrong with them. The page "Draw a digit" loads the scripts by script
+``steps.md``, ``nudges.md`` and ``shifts.md``, what the networks withstand, and
+``warning.md``, what is wrong with them. The page "Draw a digit" loads the scripts by script
 elements, because that works from a folder, where a browser lets a page read no
 file in any other way.
 """
@@ -29,7 +29,16 @@ from mnist_helpers.files import write_whole
 from mnist_helpers.metrics import accuracy
 from mnist_helpers.records import Record, load_record
 from mnist_helpers.weights import SUFFIX
-from pipeline.draw.robustness import Read, nudge_scores, nudges_figure, nudges_table, steps_table
+from pipeline.draw.robustness import (
+    DIGITS,
+    Read,
+    nudge_scores,
+    nudges_figure,
+    nudges_table,
+    shifts_table,
+    steps_table,
+    widest,
+)
 from pipeline.draw.weights import load_weights
 from pipeline.fetch_data import fetch
 from pipeline.markdown import table
@@ -250,9 +259,15 @@ def warning(models: Sequence[dict], missing: Sequence[Model], is_sample: bool) -
 def measured(networks: dict[str, Read], data: Mnist) -> dict[str, bytes]:
     """What the networks withstand, as files of the page."""
     scores = nudge_scores(networks, data.test)
-    nudges = NUDGES_PAGE.replace("TABLE", nudges_table(scores))
+    digits = min(DIGITS, len(data.test))
+    nudges = (
+        NUDGES_PAGE.replace("TABLE", nudges_table(scores))
+        .replace("DIGITS", f"{digits:,}")
+        .replace("WIDEST", f"{widest(digits):.0f}")
+    )
     return {
         "steps.md": steps_table(networks, data.test).encode(),
+        "shifts.md": shifts_table(networks, data.test).encode(),
         "nudges.md": nudges.encode(),
         "nudges.svg": nudges_figure(scores, data),
     }
@@ -261,8 +276,9 @@ def measured(networks: dict[str, Read], data: Mnist) -> dict[str, bytes]:
 NUDGES_PAGE = """```{figure} _static/draw/nudges.svg
 :alt: Percent of digits read against shift, turn and stroke; the table below has the numbers.
 
-Digits read when the prepared image is nudged. A stroke of 1 makes each pixel as dark as
-its darkest neighbour, −1 as light as its lightest.
+How many of DIGITS digits are read when the prepared image is nudged, in percent; the 95 %
+interval of a point is ± WIDEST at most. A stroke of 1 gives each pixel the ink of its inkiest
+neighbour, −1 that of its least inky.
 ```
 
 :::{dropdown} The numbers of the figure, in percent
@@ -278,7 +294,7 @@ def browser_files(records: Path) -> dict[str, bytes]:
     found = [model for model, *_ in there]
     missing = [model for model in MODELS if model not in found]
     if not there:
-        tables = dict.fromkeys(["cost.md", "steps.md", "nudges.md"], NO_WEIGHTS)
+        tables = dict.fromkeys(["cost.md", "steps.md", "nudges.md", "shifts.md"], NO_WEIGHTS)
         return tables | {
             "manifest.js": manifest_script({"models": [], "digits": None}),
             "warning.md": warning([], missing, is_sample=False).encode(),

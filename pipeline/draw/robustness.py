@@ -10,6 +10,7 @@ import numpy as np
 
 from mnist_helpers.data import Mnist, Split
 from mnist_helpers.figures import WIDTH, label_sample, line_style, use_house_style
+from mnist_helpers.metrics import accuracy_interval, paired_difference
 from pipeline.draw.preparation import FIELD, nudge, prepare, scatter
 from pipeline.markdown import table
 
@@ -28,6 +29,9 @@ NUDGES = {
     "turn": ("turned (degrees)", [0, 10, 20, 30, 45, 60, 90]),
     "stroke": ("thinner or thicker", [-1, -0.75, -0.5, -0.25, 0, 0.5, 1]),
 }
+
+SHIFTS = [2, 3, 4]  # pixels to the right
+SHIFTED_AGAINST = "MLP"
 
 Read = Callable[[np.ndarray], np.ndarray]  # images, (N, 784), to the digits read, (N,)
 
@@ -54,7 +58,10 @@ def steps_table(networks: Mapping[str, Read], test: Split) -> str:
         prepared = np.stack([prepare(ink.astype(np.float32), **steps) for ink in drawings])
         scores = [percent_read(read, prepared, classes) for read in networks.values()]
         rows.append([name, *(f"{score:.1f}" for score in scores)])
-    said = f"Percent of {len(images)} test digits, each drawn somewhere on the board."
+    said = (
+        f"Percent of {len(images)} test digits, each drawn somewhere on the board. "
+        f"The 95 % interval of a number is ± {widest(len(images)):.0f} points at most."
+    )
     return f"{table(['left out', *networks], rows)}\n{said}\n"
 
 
@@ -68,6 +75,49 @@ def nudge_scores(networks: Mapping[str, Read], test: Split) -> dict[str, dict[st
             for name, read in networks.items():
                 scores[kind][name].append(percent_read(read, nudged, classes))
     return scores
+
+
+def widest(size: int) -> float:
+    """Half of the 95 % interval of an accuracy of 50 % on so many images, in points."""
+    low, high = accuracy_interval(50, size)
+    return (high - low) / 2
+
+
+def shifts_table(networks: Mapping[str, Read], test: Split) -> str:
+    """A Markdown table: what a shift leaves of the digits that a network and the MLP both read.
+
+    Networks that read fewer digits have less to lose; so each is compared with the MLP on
+    those of all test images that both read unmoved. The interval is of other images.
+    """
+    images = test.images.reshape(-1, FIELD, FIELD)
+    read_by = {
+        name: {
+            pixels: read(nudge(images, right=pixels).reshape(len(images), -1)) == test.classes
+            for pixels in [0, *SHIFTS]
+        }
+        for name, read in networks.items()
+    }
+    rows = []
+    for name, right in read_by.items():
+        left = [
+            100 * np.sum(right[0] & right[pixels]) / max(1, right[0].sum()) for pixels in SHIFTS
+        ]
+        compared = [against(right, read_by.get(SHIFTED_AGAINST), pixels) for pixels in SHIFTS]
+        rows.append([name, *(f"{percent:.0f}" for percent in left), *compared])
+    kept = [f"kept at {pixels} px (%)" for pixels in SHIFTS]
+    ahead = [f"minus the {SHIFTED_AGAINST} at {pixels} px" for pixels in SHIFTS]
+    return table(["network", *kept, *ahead], rows)
+
+
+def against(ours: dict[int, np.ndarray], theirs: dict[int, np.ndarray] | None, pixels: int) -> str:
+    """The difference in points, with its interval, on the images that both read unmoved."""
+    if theirs is None or theirs is ours:
+        return "–"
+    both = ours[0] & theirs[0]
+    if both.sum() < 2:
+        return "–"
+    points, half_width = paired_difference(ours[pixels][both], theirs[pixels][both])
+    return f"{points:+.0f} ± {half_width:.1f}".replace("-", "−")
 
 
 def nudges_figure(scores: Mapping[str, Mapping[str, list[float]]], data: Mnist) -> bytes:

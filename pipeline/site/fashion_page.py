@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from mnist_helpers.kept import kept_sweep
-from mnist_helpers.metrics import mean_interval
+from mnist_helpers.kept import kept_experiment, kept_sweep
+from mnist_helpers.metrics import mean_interval, paired_difference
 from mnist_helpers.sources import PUBLICATIONS
 from pipeline import markdown
 from pipeline.systems import SYSTEMS
@@ -70,10 +70,32 @@ def table(digits: Runs, clothes: Runs) -> str:
 
 
 def paired(one: str, other: str, clothes: Runs) -> str:
-    """The difference of two systems from the same seeds (chapter 5), in a sentence."""
-    gain, half_width = mean_interval(part(clothes[one]) - part(clothes[other]))
-    points = f"{gain:+.2f} ± {half_width:.2f}".replace("-", "−")
-    return f"Seed by seed, the {SYSTEMS[one]} minus the {SYSTEMS[other]} is {points} points.\n"
+    """The difference of two systems from the same seeds on the same images, in a sentence."""
+    gain, seeds = mean_interval(part(clothes[one]) - part(clothes[other]))
+    hits = ([run["right"] for run in clothes[model]] for model in (one, other))
+    _, images = paired_difference(*map(np.array, hits))
+    points = f"{gain:+.2f}".replace("-", "−")
+    if np.hypot(seeds, images) < abs(gain):
+        verdict = f"the {SYSTEMS[one if gain > 0 else other]} is ahead"
+    else:
+        verdict = "which of the two is ahead stays open"
+    return (
+        f"Seed by seed, the {SYSTEMS[one]} minus the {SYSTEMS[other]} is {points} points, "
+        f"± {seeds:.2f} for other seeds and ± {images:.2f} for other images: {verdict}.\n"
+    )
+
+
+def nearest_twins() -> str:
+    """The test image that stands nearest to a training image, in a sentence."""
+    twins = kept_experiment("twins")
+    pairs = twins["pairs"]
+    nearest = min(pairs, key=lambda pair: pair["apart"])
+    number = "only pair" if len(pairs) == 1 else f"nearest of {len(pairs)} pairs"
+    return (
+        f"Test image {nearest['test']} and training image {nearest['train']}, counted from 0 as "
+        f"published, differ by at most {nearest['apart']} of 255 in any pixel. That is the "
+        f"{number} within {twins['largest']}.\n"
+    )
 
 
 def fashion_page_files() -> dict[str, bytes]:
@@ -82,4 +104,5 @@ def fashion_page_files() -> dict[str, bytes]:
     return {
         "fashion-table.md": table(runs_on_digits(), clothes).encode(),
         "fashion-pair.md": paired("mlp", "regularized_mlp", clothes).encode(),
+        "fashion-twins.md": nearest_twins().encode(),
     }

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 
+import nbformat
+
 from pipeline.notebooks import read
+from pipeline.run_chapter import chapter_parameters
+
+SAYS_ITS_DEVICE = re.compile(r"^computing on (.+)$", re.MULTILINE)
 
 
 def status_page(build: Path, chapters: list[str]) -> str:
@@ -25,12 +31,14 @@ def status_page(build: Path, chapters: list[str]) -> str:
     ]
     found: set[str] = set()
     for chapter in chapters:
-        run = read(build / "executed" / f"{chapter}.ipynb").metadata
+        notebook = read(build / "executed" / f"{chapter}.ipynb")
+        run = notebook.metadata
         ended = datetime.fromisoformat(run.papermill.end_time)
         records = records_of(chapter, build)
         rows.append(
             f"| {{doc}}`{chapter}` | {ended:%Y-%m-%d %H:%M} | {run.papermill.duration:.1f} "
-            f"| {values(records, 'device')} | {values(records, 'data_set')} |"
+            f"| {values(records, 'device') or printed_device(notebook)} "
+            f"| {values(records, 'data_set') or set_data(chapter, run.papermill)} |"
         )
         found.add(f"python {run.language_info.version}")
         for record in records:
@@ -48,8 +56,25 @@ def records_of(chapter: str, build: Path) -> list[dict]:
 
 
 def values(records: list[dict], name: str) -> str:
-    """What the records say under a name, each value once; a dash where no run recorded any."""
-    return ", ".join(sorted({record[name] for record in records})) or "–"
+    """What the records say under a name, each value once."""
+    return ", ".join(sorted({record[name] for record in records}))
+
+
+def printed_device(notebook: nbformat.NotebookNode) -> str:
+    """Where a chapter that leaves no record says that it computed; a dash if it does not."""
+    printed = "".join(
+        output.text
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "stream"
+    )
+    said = SAYS_ITS_DEVICE.search(printed)
+    return said[1] if said else "–"
+
+
+def set_data(chapter: str, run: nbformat.NotebookNode) -> str:
+    """The data set that a run was given, or its chapter's own."""
+    return run.get("parameters", {}).get("data_set", chapter_parameters(chapter)["data_set"])
 
 
 def data_section(build: Path) -> str:

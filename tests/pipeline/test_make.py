@@ -55,7 +55,7 @@ def test_files_with_new_dates_but_the_same_content_run_nothing(book: Path):
 
 
 def test_only_prose_and_a_comment_changed_the_page_is_rendered_and_nothing_runs(book: Path):
-    prose = "Prose that is new: {glue:text}`seven:.1f`."
+    prose = "Prose that is new: {glue:text}`small-seven:.1f`."
     write_chapter(book, "01-data", prose=prose, code="1 + 1  # two")
     done = make(book)
     assert done.returncode == 0 and not ran(done)
@@ -209,7 +209,7 @@ def test_broken_references_stop_the_build_and_name_the_chapter(book: Path):
     before = html(book, "06-deeper-cnn")
     faulty = {
         "{numref}`fig-nowhere`": "fig-nowhere",
-        "{glue:text}`unglued:.1f`": "unglued",
+        "{glue:text}`unquoted:.1f`": "unquoted",
         "{doc}`no-such-page`": "no-such-page",
         "[a link](no-such-file.md)": "no-such-file.md",
         "{cite:t}`nobody1900`": "nobody1900",

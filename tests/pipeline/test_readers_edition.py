@@ -74,6 +74,11 @@ def test_a_number_that_no_cell_gives_is_an_error_that_names_it(found):
         made(found, new_markdown_cell("{glue:text}`lost:.1f` %"))
 
 
+def test_a_number_that_no_sentence_asks_for_is_an_error_that_names_it(found):
+    with pytest.raises(ChapterError, match="no sentence asks for idle"):
+        made(found, code("quote(...)", glue("idle", "1")))
+
+
 def test_references_lead_to_the_pages_and_name_numbers(found):
     (cell,) = made(
         found,

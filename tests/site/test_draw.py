@@ -27,7 +27,7 @@ from mnist_helpers.weights import save_weights
 from pipeline.draw import pack as packing
 from pipeline.draw import preparation
 from pipeline.draw.pack import MODELS, browser_files, logits, main, pack
-from pipeline.draw.robustness import NUDGES, nudge_scores, steps_table
+from pipeline.draw.robustness import NUDGES, nudge_scores, shifts_table, steps_table
 from pipeline.notebooks import CHAPTERS, ChapterError
 from pipeline.site.finish import finished
 
@@ -219,6 +219,20 @@ def test_a_shift_costs_whoever_reads_by_place(bars):
         amount: 100.0 if amount == 0 else 0.0 for amount in amounts
     }
     assert scores["stroke"]["by place"][NUDGES["stroke"][1].index(1)] == 100.0
+
+
+def test_a_shift_is_judged_on_what_both_networks_read_unmoved(bars):
+    many = Split(np.tile(bars.pixels, (20, 1, 1)), np.tile(bars.classes, 20))
+
+    def half_blind(images: np.ndarray) -> np.ndarray:
+        """Reads wherever a bar is moved, and every other image not at all."""
+        read = many.classes.astype(int)
+        read[::2] = 0
+        return read
+
+    text = shifts_table({"MLP": by_place, "half": half_blind}, many)
+    assert "| MLP | 0 | 0 | 0 | – | – | – |" in text
+    assert "| half | 100 | 100 | 100 | +100 ± 0.0 | +100 ± 0.0 | +100 ± 0.0 |" in text
 
 
 def test_centring_takes_the_place_away(bars):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from experiments.twins import near_twins
 from mnist_helpers.metrics import mean_interval
 from pipeline.site.fashion_page import (
     fashion_page_files,
     mean_over_seeds,
+    paired,
     part,
     ranks,
     runs_on_clothes,
@@ -63,5 +65,32 @@ def test_the_pair_is_compared_seed_by_seed():
     clothes = runs_on_clothes()
     gain, half_width = mean_interval(part(clothes["mlp"]) - part(clothes["regularized_mlp"]))
     sentence = fashion_page_files()["fashion-pair.md"].decode()
-    assert f"{abs(gain):.2f} ± {half_width:.2f} points" in sentence
+    assert f"{abs(gain):.2f} points, ± {half_width:.2f} for other seeds" in sentence
     assert np.sign(gain) == (1 if "is +" in sentence else -1)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "verdict"),
+    [(0.0, "stays open"), (50.0, "the MLP is ahead"), (-50.0, "MLP is ahead")],
+)
+def test_the_sentence_on_a_pair_says_what_its_numbers_say(ahead, verdict):
+    rng = np.random.default_rng(0)
+
+    def runs(percent: float) -> list[dict]:
+        hits = [rng.random(1_000) < percent / 100 for _ in range(5)]
+        return [{"right": right, "test": 100 * right.mean()} for right in hits]
+
+    clothes = {"mlp": runs(50 + ahead / 2), "regularized_mlp": runs(50 - ahead / 2)}
+    sentence = paired("mlp", "regularized_mlp", clothes)
+    assert verdict in sentence
+    assert ("regularised MLP is ahead" in sentence) == (ahead < 0)
+
+
+def test_a_near_twin_is_found_among_images_that_are_none():
+    rng = np.random.default_rng(0)
+    train = rng.integers(0, 250, (40, 28, 28), np.uint8)
+    test = rng.integers(0, 250, (30, 28, 28), np.uint8)
+    test[7] = train[3] + rng.integers(0, 5, (28, 28), np.uint8)
+    test[7, 0, 0] = train[3, 0, 0] + 4
+    assert near_twins(test, train, largest=8) == [(7, 3, 4)]
+    assert near_twins(test, train, largest=3) == []

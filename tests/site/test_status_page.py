@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from pipeline.site.status_page import status_page
 
@@ -32,8 +32,18 @@ def build(tmp_path: Path) -> Path:
 
 def test_each_chapter_has_its_time_date_device_and_data(build: Path):
     page = status_page(build, ["01-data", "03-mlp"])
-    assert "| {doc}`01-data` | 2026-01-02 03:04 | 1.2 | – | – |" in page
+    assert "| {doc}`01-data` | 2026-01-02 03:04 | 1.2 | – | mnist |" in page
     assert "| {doc}`03-mlp` | 2026-01-02 03:04 | 60.0 | GPU 0 | fashion_mnist |" in page
+
+
+def test_a_chapter_without_records_has_the_device_that_it_printed(build: Path):
+    path = build / "executed" / "08-going-further.ipynb"
+    notebook = nbformat.read(build / "executed" / "01-data.ipynb", as_version=4)
+    said = new_output("stream", text="55,000 images\ncomputing on CPU, 2 threads\n")
+    notebook.cells.append(new_code_cell("print(used_device)", outputs=[said]))
+    notebook.metadata.papermill["parameters"] = {"data_set": "fashion_mnist"}
+    nbformat.write(notebook, path)
+    assert "| 1.2 | CPU, 2 threads | fashion_mnist |" in status_page(build, [path.stem])
 
 
 def test_checksum_and_versions_are_those_of_the_run(build: Path):
