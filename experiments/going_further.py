@@ -38,6 +38,7 @@ from mnist_helpers.files import write_whole
 from mnist_helpers.kept import KEPT_EXPERIMENTS
 from mnist_helpers.metrics import accuracy
 from mnist_helpers.records import LIBRARIES, load_records, record_folder
+from mnist_helpers.systems import SYSTEMS, comparable, result_of
 from mnist_helpers.training import predict, shuffled_batches, train
 from pipeline.notebooks import definitions
 
@@ -318,19 +319,16 @@ class Bench:
 
         There each chapter had one core, so that its seconds are core-seconds.
         """
-        wanted = ("logistic_regression", "mlp", "regularized_mlp", "simple_cnn", "deeper_cnn")
         facts = ("model", "seed", "num_steps", "parameter_count", "device")
         runs = [
             {name: run[name] for name in (*facts, "train_seconds", "test_accuracy", "test_size")}
             for run in load_records(record_folder())
-            if run["model"] in wanted
+            if result_of(run) in SYSTEMS  # chapter 6's long runs are kept apart
             and run["seed"] == 0
-            and run["num_steps"] < 20_000  # those of chapter 6's long runs are kept apart
             and run["device"] == "CPU, 1 thread"
-            and run["data_source"] == "full"
-            and (run["data_set"], run["split"]) == ("mnist", "original")
+            and comparable(run)
         ]
-        missing = set(wanted) - {run["model"] for run in runs}
+        missing = set(SYSTEMS) - {run["model"] for run in runs}
         if missing:
             sys.exit(
                 f"No full run of {', '.join(sorted(missing))} on one thread in "

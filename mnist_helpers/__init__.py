@@ -20,7 +20,8 @@ One module, one idea:
 ``records``        what a run leaves behind for chapter 7
 ``weights``        what a run learned, for the page that runs in the browser
 ``kept``           runs too long for every build, kept in the repository
-``original``       the figures that the original notebook printed
+``systems``        the five systems: names, chapters, which figures stand for them
+``tables``         Markdown tables, and numbers as they write them
 ``figures``        the house style
 ``words``          sentences that a run completes
 =================  ==========================================================

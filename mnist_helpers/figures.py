@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from mnist_helpers.data import reformat
-from mnist_helpers.original import comparable
 from mnist_helpers.surroundings import notebook_shell
+from mnist_helpers.systems import comparable
 
 if TYPE_CHECKING:
     from mnist_helpers.data import Mnist

@@ -28,6 +28,8 @@ from mnist_helpers.data import Mnist, reformat
 from mnist_helpers.files import write_whole
 from mnist_helpers.metrics import accuracy
 from mnist_helpers.records import Record, load_record
+from mnist_helpers.systems import SYSTEMS
+from mnist_helpers.tables import table
 from mnist_helpers.weights import SUFFIX
 from pipeline.draw.robustness import (
     DIGITS,
@@ -41,10 +43,8 @@ from pipeline.draw.robustness import (
 )
 from pipeline.draw.weights import load_weights
 from pipeline.fetch_data import fetch
-from pipeline.markdown import table
 from pipeline.notebooks import ChapterError
 from pipeline.run_chapter import chapter_parameters
-from pipeline.systems import SYSTEMS
 
 LARGE = 10_000  # an array of more numbers than that travels in 8 bits a number
 RANDOM_DIGITS, WRONG_DIGITS = 120, 8  # test images that the page carries
@@ -57,30 +57,30 @@ POOL = {"op": "pool"}
 
 @dataclass(frozen=True)
 class Model:
-    """A network of the book: where it is trained, and its layers."""
+    """A network of the book, and its layers."""
 
     name: str
-    chapter: str
     layers: tuple[dict, ...]
+
+    @property
+    def chapter(self) -> str:
+        """Where it is trained."""
+        return SYSTEMS[self.name].chapter
 
     @property
     def title(self) -> str:
         """Its name at the beginning of a line."""
-        return SYSTEMS[self.name][0].upper() + SYSTEMS[self.name][1:]
+        title = SYSTEMS[self.name].title
+        return title[0].upper() + title[1:]
 
 
 MODELS = (
-    Model("logistic_regression", "02-logistic-regression", (OUTPUT,)),
-    Model("mlp", "03-mlp", (HIDDEN, OUTPUT)),
-    Model("regularized_mlp", "04-regularized-mlp", (HIDDEN, OUTPUT)),
-    Model(
-        "simple_cnn",
-        "05-simple-cnn",
-        (CONV | {"stride": 2}, CONV | {"stride": 2}, HIDDEN, OUTPUT),
-    ),
+    Model("logistic_regression", (OUTPUT,)),
+    Model("mlp", (HIDDEN, OUTPUT)),
+    Model("regularized_mlp", (HIDDEN, OUTPUT)),
+    Model("simple_cnn", (CONV | {"stride": 2}, CONV | {"stride": 2}, HIDDEN, OUTPUT)),
     Model(
         "deeper_cnn",
-        "06-deeper-cnn",
         (CONV | {"stride": 1}, POOL, CONV | {"stride": 1}, POOL, HIDDEN, OUTPUT),
     ),
 )

@@ -11,8 +11,8 @@ import numpy as np
 from mnist_helpers.data import Mnist, Split
 from mnist_helpers.figures import WIDTH, label_sample, line_style, use_house_style
 from mnist_helpers.metrics import accuracy_interval, paired_difference
+from mnist_helpers.tables import signed, table
 from pipeline.draw.preparation import FIELD, nudge, prepare, scatter
-from pipeline.markdown import table
 
 DIGITS = 500  # test images that are measured
 LEFT_OUT = {
@@ -117,7 +117,7 @@ def against(ours: dict[int, np.ndarray], theirs: dict[int, np.ndarray] | None, p
     if both.sum() < 2:
         return "–"
     points, half_width = paired_difference(ours[pixels][both], theirs[pixels][both])
-    return f"{points:+.0f} ± {half_width:.1f}".replace("-", "−")
+    return f"{signed(points, 0)} ± {half_width:.1f}"
 
 
 def nudges_figure(scores: Mapping[str, Mapping[str, list[float]]], data: Mnist) -> bytes:

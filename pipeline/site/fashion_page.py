@@ -9,8 +9,8 @@ import numpy as np
 from mnist_helpers.kept import kept_experiment, kept_sweep
 from mnist_helpers.metrics import mean_interval, paired_difference
 from mnist_helpers.sources import PUBLICATIONS
-from pipeline import markdown
-from pipeline.systems import SYSTEMS
+from mnist_helpers.systems import SYSTEMS, kept_systems
+from mnist_helpers.tables import signed, table
 
 HEAD = ["system", "seeds", "digits (%)", "rank", "clothes (%)", "rank"]
 
@@ -21,13 +21,7 @@ Runs = dict[str, list[dict]]
 def runs_on(data_set: str, *sweeps: str) -> Runs:
     """The runs of the five systems on a data set, from the kept sweeps that have them."""
     data = SimpleNamespace(sha256=PUBLICATIONS[data_set].sha256, split="original")
-    runs: Runs = {}
-    for sweep in sweeps:
-        runs |= kept_sweep(sweep, data, {}).runs
-    settings = [found for model, found in runs.items() if "_dropconnect" in model]
-    # Chosen on validation images, as in chapter 4, among the settings that the sweep has.
-    runs["regularized_mlp"] = max(settings, key=lambda found: np.mean(part(found, "valid")))
-    return {model: runs[model] for model in SYSTEMS}
+    return kept_systems(*(kept_sweep(sweep, data, {}) for sweep in sweeps))
 
 
 def runs_on_digits() -> Runs:
@@ -58,15 +52,15 @@ def mean_over_seeds(runs: list[dict]) -> str:
     return f"{mean:.2f} ± {half_width:.2f}"
 
 
-def table(digits: Runs, clothes: Runs) -> str:
+def systems_table(digits: Runs, clothes: Runs) -> str:
     """Both accuracies of each system, and its rank by each, in Markdown."""
     rows = []
     for model, system in SYSTEMS.items():
-        row = [system, str(len(clothes[model]))]
+        row = [system.title, len(clothes[model])]
         for runs in (digits, clothes):
-            row += [mean_over_seeds(runs[model]), str(ranks(runs)[model])]
+            row += [mean_over_seeds(runs[model]), ranks(runs)[model]]
         rows.append(row)
-    return markdown.table(HEAD, rows)
+    return table(HEAD, rows)
 
 
 def paired(one: str, other: str, clothes: Runs) -> str:
@@ -74,13 +68,13 @@ def paired(one: str, other: str, clothes: Runs) -> str:
     gain, seeds = mean_interval(part(clothes[one]) - part(clothes[other]))
     hits = ([run["right"] for run in clothes[model]] for model in (one, other))
     _, images = paired_difference(*map(np.array, hits))
-    points = f"{gain:+.2f}".replace("-", "−")
     if np.hypot(seeds, images) < abs(gain):
-        verdict = f"the {SYSTEMS[one if gain > 0 else other]} is ahead"
+        verdict = f"the {SYSTEMS[one if gain > 0 else other].title} is ahead"
     else:
         verdict = "which of the two is ahead stays open"
     return (
-        f"Seed by seed, the {SYSTEMS[one]} minus the {SYSTEMS[other]} is {points} points, "
+        f"Seed by seed, the {SYSTEMS[one].title} minus the {SYSTEMS[other].title} "
+        f"is {signed(gain)} points, "
         f"± {seeds:.2f} for other seeds and ± {images:.2f} for other images: {verdict}.\n"
     )
 
@@ -102,7 +96,7 @@ def fashion_page_files() -> dict[str, bytes]:
     """The table and the sentence that chapters/fashion.md includes, by file name."""
     clothes = runs_on_clothes()
     return {
-        "fashion-table.md": table(runs_on_digits(), clothes).encode(),
+        "fashion-table.md": systems_table(runs_on_digits(), clothes).encode(),
         "fashion-pair.md": paired("mlp", "regularized_mlp", clothes).encode(),
         "fashion-twins.md": nearest_twins().encode(),
     }

@@ -15,9 +15,15 @@ from matplotlib.figure import Figure
 from mnist_helpers.figures import STYLE, WIDTH, line_style
 from mnist_helpers.kept import kept_runs
 from mnist_helpers.metrics import accuracy_interval
-from mnist_helpers.original import PRINTED, PRINTED_DROPOUT, PRINTED_DROPOUT_L2
+from mnist_helpers.systems import (
+    LONG_STEPS,
+    SYSTEMS,
+    by_result,
+    comparable,
+    printed_range,
+    result_of,
+)
 from pipeline.site.fashion_page import part, runs_on_digits
-from pipeline.systems import SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -38,48 +44,30 @@ def results(records: Path) -> list[Result]:
 
     The last is the long run, which is kept, too.
     """
-    found = []
-    for model, system in SYSTEMS.items():
-        runs = [
-            json.loads(path.read_text(encoding="utf-8"))
-            for path in records.glob(f"*--{model}--*.json")
-        ]
-        if runs:
-            run = min(runs, key=lambda run: (run["seed"], run["num_steps"]))
-            found.append(result(system, run, over_seeds(run)))
-    long = kept_runs("deeper_cnn", 20_001)
+    recorded = (json.loads(path.read_text(encoding="utf-8")) for path in records.glob("*.json"))
+    found = [
+        result(SYSTEMS[name].title, runs[0], over_seeds(runs[0]))
+        for name, runs in by_result(recorded).items()
+        if name in SYSTEMS
+    ]
+    long = kept_runs("deeper_cnn", LONG_STEPS)
     accuracies = part(long, "test_accuracy")
-    return [*found, result("deeper CNN, 20,001 steps", long[0], accuracies)]
+    return [*found, result(f"deeper CNN, {LONG_STEPS:,} steps", long[0], accuracies)]
 
 
 def result(system: str, run: dict, accuracies: np.ndarray) -> Result:
     """What the chart shows of a run and of the runs from other seeds."""
     mean = float(accuracies.mean())
-    return Result(system, mean, accuracy_interval(mean, run["test_size"]), printed(run))
+    original = printed_range(result_of(run)) if comparable(run) else None
+    return Result(system, mean, accuracy_interval(mean, run["test_size"]), original)
 
 
 def over_seeds(run: dict) -> np.ndarray:
     """Test accuracies of the kept runs that did the same work, or that of the run alone."""
     kept = runs_on_digits()[run["model"]]
-    if is_of_the_original(run) and run["num_steps"] == kept[0]["num_steps"]:
+    if comparable(run) and run["num_steps"] == kept[0]["num_steps"]:
         return part(kept)
     return np.array([run["test_accuracy"]])
-
-
-def is_of_the_original(run: dict) -> bool:
-    """Whether a run had the digits and the split of the original."""
-    return (run["data_set"], run["split"], run["data_source"]) == ("mnist", "original", "full")
-
-
-def printed(run: dict) -> tuple[float, float] | None:
-    """The lowest and the highest that the original printed for the system on the same images."""
-    if not is_of_the_original(run):
-        return None
-    if run["model"] == "regularized_mlp":  # ten settings, with the bug of chapter 4
-        ten = [*PRINTED_DROPOUT.values(), *PRINTED_DROPOUT_L2.values()]
-        return min(ten), max(ten)
-    long = "_long" if run["num_steps"] > 10_000 else ""
-    return (PRINTED[run["model"] + long],) * 2
 
 
 def chart(results: list[Result]) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 
+from mnist_helpers.tables import table
 from pipeline.notebooks import read
 from pipeline.run_chapter import chapter_parameters
 
@@ -25,10 +26,7 @@ def status_page(build: Path, chapters: list[str]) -> str:
     chapters : list of str
         The names of the chapters that ran, in the order of the book.
     """
-    rows = [
-        "| chapter | ran until (UTC) | run time (s) | device | data set |",
-        "|:--|:--|--:|:--|:--|",
-    ]
+    rows = []
     found: set[str] = set()
     for chapter in chapters:
         notebook = read(build / "executed" / f"{chapter}.ipynb")
@@ -36,15 +34,22 @@ def status_page(build: Path, chapters: list[str]) -> str:
         ended = datetime.fromisoformat(run.papermill.end_time)
         records = records_of(chapter, build)
         rows.append(
-            f"| {{doc}}`{chapter}` | {ended:%Y-%m-%d %H:%M} | {run.papermill.duration:.1f} "
-            f"| {values(records, 'device') or printed_device(notebook)} "
-            f"| {values(records, 'data_set') or set_data(chapter, run.papermill)} |"
+            [
+                f"{{doc}}`{chapter}`",
+                f"{ended:%Y-%m-%d %H:%M}",
+                f"{run.papermill.duration:.1f}",
+                values(records, "device") or printed_device(notebook),
+                values(records, "data_set") or set_data(chapter, run.papermill),
+            ]
         )
         found.add(f"python {run.language_info.version}")
         for record in records:
             found |= {f"{name} {number}" for name, number in record["versions"].items()}
     versions = "\n".join(f"- {version}" for version in sorted(found))
-    return "\n".join([*rows, "", data_section(build), "## Versions", "", versions, ""])
+    head = ["chapter", "ran until (UTC)", "run time (s)", "device", "data set"]
+    return "\n".join(
+        [table(head, rows, "llrll"), data_section(build), "## Versions", "", versions, ""]
+    )
 
 
 def records_of(chapter: str, build: Path) -> list[dict]:

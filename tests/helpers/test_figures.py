@@ -12,10 +12,8 @@ from matplotlib.colors import to_rgb
 
 from mnist_helpers import figures
 from mnist_helpers.metrics import accuracy_interval
-from mnist_helpers.original import (
-    beside_original,
-    comparable,
-)
+from mnist_helpers.systems import comparable
+from mnist_helpers.tables import beside_original
 
 SAMPLE_LABEL = "5,000-digit sample, not MNIST"
 NOT_COMPARABLE = [

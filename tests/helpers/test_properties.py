@@ -43,10 +43,11 @@ from mnist_helpers import (
     masks,
     metrics,
     numbers,
-    original,
     parameters,
     records,
     sources,
+    systems,
+    tables,
     training,
     weights,
 )
@@ -336,8 +337,8 @@ def test_a_mean_of_numbers_has_an_interval(values, confidence):
 
 
 @about(
-    original.beside_original,
-    original.comparable,
+    tables.beside_original,
+    systems.comparable,
     rows=st.dictionaries(
         WORDS, st.tuples(st.one_of(st.none(), st.floats(0, 100)), NUMBERS), max_size=3
     ),
@@ -347,13 +348,103 @@ def test_a_mean_of_numbers_has_an_interval(values, confidence):
 )
 def test_the_original_stands_beside_what_is_comparable_alone(toy_data, rows, changed):
     measured = toy_data(**changed)
-    assert original.comparable(measured) == (not changed)
+    assert systems.comparable(measured) == (not changed)
     try:
-        table = original.beside_original(rows, measured).data
+        table = tables.beside_original(rows, measured).data
     except ValueError as error:
         assert str(error).startswith("percent is ")
     else:
         assert ("are left out" in table) == bool(changed)
+
+
+# ---- the systems ----
+
+MODELS = st.sampled_from([*systems.SYSTEMS, "mlp_keras", "regularized_mlp_plain"])
+
+
+@about(
+    systems.by_result,
+    systems.result_of,
+    runs=st.lists(st.tuples(MODELS, st.integers(0, 2), st.integers(1, 40_000)), max_size=8),
+)
+def test_each_run_of_a_system_counts_once_and_the_first_has_the_smallest_seed(runs):
+    facts = [dict(zip(("model", "seed", "num_steps"), run, strict=True)) for run in runs]
+    found = systems.by_result(facts)
+    assert list(found) == [name for name in systems.RESULTS if name in found]
+    counted = [run for its_runs in found.values() for run in its_runs]
+    assert len(counted) == sum(run["model"] in systems.SYSTEMS for run in facts)
+    for name, its_runs in found.items():
+        assert all(systems.result_of(run) == name for run in its_runs)
+        assert its_runs[0]["seed"] == min(run["seed"] for run in its_runs)
+
+
+@about(
+    systems.kept_systems,
+    valid=st.lists(st.floats(0, 100), min_size=1, max_size=4),
+    others=st.sets(MODELS),
+)
+def test_the_setting_that_stands_for_the_regularised_mlp_is_best_on_validation(valid, others):
+    grid = {f"regularized_mlp_dropconnect_{i}": [{"valid": it}] for i, it in enumerate(valid)}
+    sweeps = [kept.KeptSweep(runs, "again") for runs in ({name: [] for name in others}, grid)]
+    found = systems.kept_systems(*sweeps)
+    assert set(found) == {*others, "regularized_mlp"} & set(systems.SYSTEMS)
+    assert found["regularized_mlp"] == [{"valid": max(valid)}]
+
+
+@about(
+    systems.printed,
+    systems.printed_range,
+    result=st.sampled_from([*systems.RESULTS]),
+    keep_prob=st.sampled_from([0.1, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]),
+    beta=st.sampled_from([0.0, 1e-3]),
+)
+def test_what_the_original_printed_lies_in_the_range_that_it_printed(result, keep_prob, beta):
+    low, high = systems.printed_range(result)
+    figure = systems.printed(result, {"keep_prob": keep_prob, "beta": beta})
+    if result == "regularized_mlp" and keep_prob in (0.1, 1.0):
+        assert figure is None
+    else:
+        assert low <= figure <= high
+
+
+# ---- tables ----
+
+
+@about(
+    tables.table,
+    head=st.lists(st.text("abc"), min_size=1, max_size=3),
+    rows=st.lists(st.lists(st.one_of(st.text("abc"), st.integers()), max_size=3), max_size=3),
+    align=st.text("lcrx", max_size=3),
+)
+def test_a_table_has_a_line_for_each_row_and_a_cell_for_each_column(head, rows, align):
+    try:
+        lines = tables.table(head, rows, align).splitlines()
+    except ValueError as error:
+        assert str(error).startswith(("A line has ", "align is "))
+        fits = len(align or head) == len(head) and "x" not in align
+        assert not fits or any(len(row) != len(head) for row in rows)
+    else:
+        assert len(lines) == 2 + len(rows)
+        assert {line.count("|") for line in lines} == {len(head) + 1}
+
+
+@about(
+    tables.signed,
+    tables.signed_range,
+    tables.p_in_words,
+    number=st.floats(-1e9, 1e9),
+    half=st.floats(0, 10),
+    digits=st.integers(0, 4),
+)
+def test_a_signed_number_is_the_number_and_what_is_nothing_is_not_negative(number, half, digits):
+    said = tables.signed(number, digits)
+    assert said[0] in "+−" and "-" not in said
+    value = float(said.replace("−", "-"))
+    assert abs(value - number) <= 0.51 * 10.0**-digits and (value != 0 or said[0] == "+")
+    low, high = tables.signed_range(number, half, digits).split(" to ")
+    assert float(low.replace("−", "-")) <= value <= float(high.replace("−", "-"))
+    p_value = min(half, 1.0)
+    assert tables.p_in_words(p_value).startswith("<") == (p_value <= 1e-6)
 
 
 # ---- parameters ----

@@ -1,0 +1,176 @@
+"""The five systems that the book builds: their names, and which figures stand for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from mnist_helpers.data import Mnist
+from mnist_helpers.kept import KeptSweep
+from mnist_helpers.records import Record
+
+Run = Mapping | Record  # the facts of one run
+
+
+class System(NamedTuple):
+    """A system of the book: what a sentence calls it, and the chapter that builds it."""
+
+    title: str
+    chapter: str
+
+    @property
+    def numbered(self) -> str:
+        """Its name with the number of its chapter, as in ``MLP (3)``."""
+        return f"{self.title} ({int(self.chapter[:2])})"
+
+
+# By their names in the records, in the order of the book.
+SYSTEMS = {
+    "logistic_regression": System("logistic regression", "02-logistic-regression"),
+    "mlp": System("MLP", "03-mlp"),
+    "regularized_mlp": System("regularised MLP", "04-regularized-mlp"),
+    "simple_cnn": System("simple CNN", "05-simple-cnn"),
+    "deeper_cnn": System("deeper CNN", "06-deeper-cnn"),
+}
+
+# The original trained its last network a second time, for longer: a result of its own.
+LONG = "deeper_cnn_long"
+LONG_STEPS = 20_001
+RESULTS = SYSTEMS | {LONG: System("deeper CNN, long", "06-deeper-cnn")}
+
+# What the original notebook printed: test accuracy in percent, on 9,000 images.
+PRINTED = {
+    "logistic_regression": 92.11,
+    "mlp": 98.0,
+    "simple_cnn": 92.1,
+    "deeper_cnn": 95.2,
+    LONG: 98.6,
+}
+
+# Chapter 4's grids, by keep_prob: dropout alone, and dropout with an L2 penalty.
+PRINTED_DROPOUT = {0.5: 75.3, 0.6: 76.7, 0.7: 76.8, 0.8: 76.4, 0.9: 74.1}
+PRINTED_DROPOUT_L2 = {0.5: 75.9, 0.6: 76.0, 0.7: 75.8, 0.8: 75.3, 0.9: 75.5}
+
+
+def comparable(data: Mnist | Run) -> bool:
+    """Whether the original's figures may stand beside ours: same digits, same split.
+
+    Parameters
+    ----------
+    data : Mnist, mapping or Record
+        What ours were measured on, or the facts of the run that measured them.
+
+    Examples
+    --------
+    >>> comparable({"data_set": "mnist", "split": "original", "data_source": "sample"})
+    False
+    """
+    if isinstance(data, Mnist):
+        facts = data.data_set, data.split, "sample" if data.is_sample else "full"
+    else:
+        facts = data["data_set"], data["split"], data["data_source"]
+    return facts == ("mnist", "original", "full")
+
+
+def printed(result: str, parameters: Mapping[str, object]) -> float | None:
+    """What the original printed for a run of ours with these parameters, or None.
+
+    Parameters
+    ----------
+    result : str
+        One of `RESULTS`.
+    parameters : mapping
+        Of the regularised MLP ``keep_prob`` and ``beta`` say which of ten settings it is.
+
+    Examples
+    --------
+    >>> printed("regularized_mlp", {"keep_prob": 0.9, "beta": 0.0})
+    74.1
+    """
+    if result != "regularized_mlp":
+        return PRINTED.get(result)
+    grid = PRINTED_DROPOUT_L2 if parameters.get("beta") else PRINTED_DROPOUT
+    return grid.get(parameters.get("keep_prob"))
+
+
+def printed_range(result: str) -> tuple[float, float]:
+    """The lowest and the highest test accuracy that the original printed for a result.
+
+    Examples
+    --------
+    >>> printed_range("regularized_mlp"), printed_range("mlp")
+    ((74.1, 76.8), (98.0, 98.0))
+    """
+    if result == "regularized_mlp":
+        ten = [*PRINTED_DROPOUT.values(), *PRINTED_DROPOUT_L2.values()]
+        return min(ten), max(ten)
+    return PRINTED[result], PRINTED[result]
+
+
+def result_of(run: Run) -> str:
+    """Which of `RESULTS` a run's record counts for; other models by their own names.
+
+    Examples
+    --------
+    >>> result_of({"model": "deeper_cnn", "num_steps": 20_001})
+    'deeper_cnn_long'
+    """
+    is_long = run["model"] == "deeper_cnn" and run["num_steps"] > LONG_STEPS // 2
+    return LONG if is_long else run["model"]
+
+
+def by_result(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """Sort runs by the result that they count for; the first of each stands for it.
+
+    Parameters
+    ----------
+    runs : iterable of mapping or Record
+        Of whatever models.
+
+    Returns
+    -------
+    dict
+        From each of `RESULTS` that has runs, in that order, to its runs: the
+        smallest seed comes first, and of one seed the shortest run.
+
+    Examples
+    --------
+    >>> list(by_result([{"model": "mlp", "seed": 0, "num_steps": 3}, {"model": "mlp_keras"}]))
+    ['mlp']
+    """
+    found: dict[str, list[Run]] = {name: [] for name in RESULTS}
+    for run in runs:
+        if run["model"] in SYSTEMS:
+            found[result_of(run)].append(run)
+    return {
+        name: sorted(its_runs, key=lambda run: (run["seed"], run["num_steps"]))
+        for name, its_runs in found.items()
+        if its_runs
+    }
+
+
+def kept_systems(*sweeps: KeptSweep) -> dict[str, list[dict]]:
+    """The kept runs that stand for each system, in the order of the book.
+
+    Of the regularised MLP those of the setting with the best mean validation
+    accuracy, as chapter 4 chooses it, among those that the sweeps have.
+
+    Parameters
+    ----------
+    *sweeps : KeptSweep
+        As `kept_sweep` reads them.
+
+    Examples
+    --------
+    >>> kept_systems(KeptSweep({}, "make sweep"))
+    {}
+    """
+    runs = {model: found for sweep in sweeps for model, found in sweep.runs.items()}
+    settings = [found for model, found in runs.items() if "_dropconnect" in model]
+    if settings:
+        runs["regularized_mlp"] = max(
+            settings, key=lambda found: np.mean([run["valid"] for run in found])
+        )
+    return {model: runs[model] for model in SYSTEMS if model in runs}

@@ -1,0 +1,114 @@
+"""Tables as Markdown has them, and numbers as tables and sentences write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from IPython.display import Markdown
+
+from mnist_helpers.data import Mnist
+from mnist_helpers.metrics import accuracy_interval
+from mnist_helpers.systems import comparable
+
+RULES = {"l": ":--", "c": ":-:", "r": "--:"}
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], align: str = "") -> str:
+    """A Markdown table.
+
+    Parameters
+    ----------
+    head : sequence of str
+        The names of its columns.
+    rows : iterable of sequence
+        A cell for each column; what is no text becomes one.
+    align : str
+        A letter for each column: ``l``, ``c`` or ``r``. Without it, names stand to the
+        left in the first column, and numbers to the right in the others.
+
+    Raises
+    ------
+    ValueError
+        If a row, or ``align``, has more or fewer entries than ``head``, or ``align`` has
+        another letter.
+
+    Examples
+    --------
+    >>> print(table(["model", "weights"], [["MLP", 814_090]]), end="")
+    | model | weights |
+    | :-- | --: |
+    | MLP | 814090 |
+    """
+    align = align or "l" + "r" * (len(head) - 1)
+    if not set(align) <= set(RULES):
+        raise ValueError(f"align is {align!r}; it may have the letters {', '.join(RULES)}.")
+    lines = [head, [RULES[letter] for letter in align], *rows]
+    for line in lines:
+        if len(line) != len(head):
+            raise ValueError(f"A line has {len(line)} cells, for {len(head)} columns: {line}.")
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+def signed(number: float, digits: int = 2) -> str:
+    """A number with its sign, as in +1.52 or −0.31; what rounds to nothing is +0.00.
+
+    Examples
+    --------
+    >>> signed(1.517), signed(-0.31, digits=1), signed(-0.001)
+    ('+1.52', '−0.3', '+0.00')
+    """
+    return f"{number:+z.{digits}f}".replace("-", "−")
+
+
+def signed_range(middle: float, half: float, digits: int = 2) -> str:
+    """The interval of a difference, in words.
+
+    Examples
+    --------
+    >>> signed_range(0.5, 0.75)
+    '−0.25 to +1.25'
+    """
+    return f"{signed(middle - half, digits)} to {signed(middle + half, digits)}"
+
+
+def p_in_words(p_value: float) -> str:
+    """A p-value in two digits; a very small one as a bound.
+
+    Examples
+    --------
+    >>> p_in_words(0.0312), p_in_words(1e-30)
+    ('0.031', '< 1e-6')
+    """
+    return "< 1e-6" if p_value <= 1e-6 else f"{p_value:.2g}"
+
+
+def beside_original(rows: Mapping[str, tuple[float | None, float]], data: Mnist) -> Markdown:
+    """A table of the original's test accuracies beside ours.
+
+    Parameters
+    ----------
+    rows : mapping
+        From what a row is called to the original's figure and ours, in percent;
+        None where the original has no such run.
+    data : Mnist
+        What ours were measured on. On anything but the original's own test
+        images its figures are left out, and the table says why.
+
+    Returns
+    -------
+    IPython.display.Markdown
+        Our figures come with the 95 % interval of `accuracy_interval`.
+    """
+    show_printed = comparable(data)
+    cells = []
+    for name, (printed, ours) in rows.items():
+        low, high = accuracy_interval(ours, len(data.test))
+        there = printed if show_printed and printed is not None else "–"
+        cells.append([name, there, f"{ours:.2f}", f"{low:.2f} – {high:.2f}"])
+    shown = table(["test accuracy (%)", "original", "ours", "95 % interval"], cells, "lrrc")
+    if not show_printed:
+        shown += (
+            f"\nThe original's figures are left out: they were measured on MNIST's original "
+            f"split, and these on {data}."
+        )
+    return Markdown(shown)
