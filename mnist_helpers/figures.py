@@ -43,16 +43,24 @@ STYLE = {
 }
 
 
-def use_house_style() -> None:
+def use_house_style(data: Mnist | None = None) -> None:
     """Draw the figures that follow in the house style, on the page, and sharp at any size.
 
     Whatever style or backend the user's machine has, such as ``MPLBACKEND=Agg``, which
     shows nothing, or a dark ``matplotlibrc``.
+
+    Parameters
+    ----------
+    data : Mnist, optional
+        What the figures are made from. If it is the sample, each figure says so:
+        `label_sample` becomes a hook of matplotlib's, which calls it for every new one.
     """
     if shell := notebook_shell():
         shell.enable_matplotlib("inline")
     mpl.rcdefaults()
     plt.rcParams.update(STYLE)
+    if data is not None and data.is_sample:
+        plt.rcParams["figure.hooks"] = [f"{__name__}:{label_sample.__name__}"]
     set_matplotlib_formats("svg", metadata={"Date": None})
 
 
@@ -104,15 +112,13 @@ def show_digits(
     return figure
 
 
-def plot_training(curves: Mapping[str, Curve], data: Mnist, smooth: int = 50) -> Figure:
+def plot_training(curves: Mapping[str, Curve], smooth: int = 50) -> Figure:
     """Draw the loss and the validation accuracy of one run or of several.
 
     Parameters
     ----------
     curves : mapping of str to Curve
         The runs, by the name that the legend gives them.
-    data : Mnist
-        What they learned from; the sample's figures say so.
     smooth : int
         The loss is drawn as a mean over this many steps.
 
@@ -144,7 +150,6 @@ def plot_training(curves: Mapping[str, Curve], data: Mnist, smooth: int = 50) ->
     right.set(xlabel="step", ylabel="validation accuracy (%)")
     if len(curves) > 1:
         right.legend()
-    label_sample(figure, data)
     return figure
 
 
@@ -156,7 +161,7 @@ def plot_confusion(predictions: np.ndarray, classes: np.ndarray, data: Mnist) ->
     predictions, classes : numpy.ndarray
         Integers, shape (N,): the class predicted, and the true one.
     data : Mnist
-        For the names of the classes; the sample's figures say so.
+        For the names of the classes.
 
     Returns
     -------
@@ -190,7 +195,6 @@ def plot_confusion(predictions: np.ndarray, classes: np.ndarray, data: Mnist) ->
     ax.set_xticks(range(10), data.class_names, rotation=0 if data.data_set == "mnist" else 90)
     ax.set_yticks(range(10), data.class_names)
     ax.grid(False)
-    label_sample(figure, data)
     return figure
 
 
@@ -202,10 +206,18 @@ def line_style(index: int) -> dict[str, object]:
     }
 
 
-def label_sample(figure: Figure, data: Mnist) -> None:
+def label_sample(figure: Figure) -> None:
     """Write across the top of a figure that it was made from the sample."""
-    if data.is_sample:
-        figure.suptitle("5,000-digit sample, not MNIST", color="#D55E00", fontweight="bold")
+    figure.suptitle("5,000-digit sample, not MNIST", color="#D55E00", fontweight="bold")
+
+
+def show_no_label(figure: Figure) -> None:
+    """Take the sample's label off a figure that shows something else than the data.
+
+    Such as a formula, or runs that are kept and saw all of MNIST.
+    """
+    if figure.get_suptitle():
+        figure.suptitle("").set_in_layout(False)
 
 
 def mark_original(ax: Axes, percent: float, data: Mnist, side: str = "right") -> None:

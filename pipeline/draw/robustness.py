@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from mnist_helpers.data import Mnist, Split
-from mnist_helpers.figures import WIDTH, label_sample, line_style, use_house_style
+from mnist_helpers.figures import WIDTH, line_style, use_house_style
 from mnist_helpers.metrics import accuracy_interval, paired_difference
 from mnist_helpers.tables import signed, table
 from pipeline.draw.preparation import FIELD, nudge, prepare, scatter
@@ -122,7 +122,7 @@ def against(ours: dict[int, np.ndarray], theirs: dict[int, np.ndarray] | None, p
 
 def nudges_figure(scores: Mapping[str, Mapping[str, list[float]]], data: Mnist) -> bytes:
     """The scores of `nudge_scores` as an SVG: a line for each network."""
-    use_house_style()
+    use_house_style(data)
     figure, axes = plt.subplots(1, len(NUDGES), figsize=(WIDTH, 3.2), sharey=True)
     for ax, (kind, (title, amounts)) in zip(axes, NUDGES.items(), strict=True):
         for index, (name, percents) in enumerate(scores[kind].items()):
@@ -131,7 +131,6 @@ def nudges_figure(scores: Mapping[str, Mapping[str, list[float]]], data: Mnist) 
         ax.xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("digits read (%)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    label_sample(figure, data)
     stream = BytesIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})
     plt.close(figure)

@@ -49,26 +49,53 @@ def drawn(figure) -> None:
 # ---- the sample ----
 
 
-def test_the_sample_is_written_across_a_figure(toy_data):
-    figure = plt.figure()
-    figures.label_sample(figure, toy_data(is_sample=True))
-    assert suptitle(figure) == SAMPLE_LABEL
-
-
-def test_nothing_is_written_across_a_figure_of_the_full_set(toy_data):
-    figure = plt.figure()
-    figures.label_sample(figure, toy_data())
-    assert suptitle(figure) == ""
-
-
 @pytest.mark.parametrize("is_sample", [False, True])
 def test_every_figure_made_from_data_says_when_it_is_the_samples(toy_data, is_sample):
     data = toy_data(is_sample=is_sample)
+    figures.use_house_style(data)
     made = [
-        figures.plot_training({"run": Curve()}, data),
+        plt.figure(),
+        plt.subplots(1, 2)[0],
+        figures.show_digits(np.zeros((3, 784))),
+        figures.plot_training({"run": Curve()}),
         figures.plot_confusion(np.arange(10), np.arange(10), data),
     ]
     assert {suptitle(figure) for figure in made} == {SAMPLE_LABEL if is_sample else ""}
+
+
+def test_the_next_data_set_puts_an_end_to_the_samples_label(toy_data):
+    for data in (toy_data(), None):
+        figures.use_house_style(toy_data(is_sample=True))
+        figures.use_house_style(data)
+        assert suptitle(plt.figure()) == ""
+
+
+def test_the_samples_label_takes_room_of_its_own(toy_data):
+    figures.use_house_style(toy_data(is_sample=True))
+    for figure in (
+        figures.show_digits(np.zeros((12, 784)), titles=["4 or 9 (9)"] * 12),
+        figures.plot_training({"run": Curve()}),
+    ):
+        figure.draw_without_rendering()
+        label = figure.texts[0].get_window_extent()
+        below = [*figure.axes, *(ax.title for ax in figure.axes)]
+        assert not any(label.overlaps(thing.get_window_extent()) for thing in below)
+
+
+@pytest.mark.parametrize("is_sample", [False, True])
+def test_what_shows_something_else_than_the_data_has_no_label_and_no_room_for_one(
+    toy_data, is_sample
+):
+    def top(data, label_taken_off) -> float:
+        figures.use_house_style(data)
+        figure, ax = plt.subplots()
+        if label_taken_off:
+            figures.show_no_label(figure)
+            assert suptitle(figure) == ""
+        drawn(figure)
+        return ax.get_position().y1
+
+    assert top(toy_data(is_sample=is_sample), True) == top(toy_data(), False)
 
 
 # ---- beside the original ----
@@ -158,7 +185,7 @@ def test_digits_take_the_width_of_the_text():
 
 
 def test_the_figure_of_training_has_names_on_its_axes(toy_data):
-    figure = figures.plot_training({"run": Curve()}, toy_data())
+    figure = figures.plot_training({"run": Curve()})
     left, right = figure.axes
     assert left.get_xlabel() == right.get_xlabel() == "step"
     assert "loss" in left.get_ylabel()
@@ -169,7 +196,7 @@ def test_the_figure_of_training_has_names_on_its_axes(toy_data):
 
 def test_the_figure_of_training_shows_what_was_measured(toy_data):
     curve = Curve()
-    figure = figures.plot_training({"run": curve}, toy_data(), smooth=10)
+    figure = figures.plot_training({"run": curve}, smooth=10)
     (loss,), (validation,) = (ax.lines for ax in figure.axes)
     steps, means = loss.get_data()
     assert steps[0] == 9
@@ -182,13 +209,13 @@ def test_the_figure_of_training_shows_what_was_measured(toy_data):
 
 @pytest.mark.parametrize("num_steps", [1, 3])
 def test_a_run_of_few_steps_can_be_drawn(toy_data, num_steps):
-    figure = figures.plot_training({"run": Curve(num_steps)}, toy_data())
+    figure = figures.plot_training({"run": Curve(num_steps)})
     assert len(figure.axes[0].lines[0].get_xdata()) == 1  # one mean over all of them
     drawn(figure)
 
 
 def test_several_runs_can_be_told_apart(toy_data):
-    figure = figures.plot_training({name: Curve() for name in "abc"}, toy_data())
+    figure = figures.plot_training({name: Curve() for name in "abc"})
     for ax in figure.axes:
         assert len({line.get_color() for line in ax.lines}) == 3
         assert len({line.get_linestyle() for line in ax.lines}) == 3
@@ -197,7 +224,7 @@ def test_several_runs_can_be_told_apart(toy_data):
 
 
 def test_one_run_needs_no_legend(toy_data):
-    figure = figures.plot_training({"run": Curve()}, toy_data())
+    figure = figures.plot_training({"run": Curve()})
     assert all(ax.get_legend() is None for ax in figure.axes)
 
 
@@ -279,13 +306,13 @@ def as_in_a_page(shell, figure) -> str:
 
 
 def test_figures_are_sharp_at_any_size(house_style, toy_data):
-    page = as_in_a_page(house_style, figures.plot_training({"run": Curve()}, toy_data()))
+    page = as_in_a_page(house_style, figures.plot_training({"run": Curve()}))
     assert "<svg" in page
 
 
 def test_the_same_figure_has_the_same_bytes(house_style, toy_data):
     pages = set()
     for _ in range(2):
-        pages.add(as_in_a_page(house_style, figures.plot_training({"a": Curve()}, toy_data())))
+        pages.add(as_in_a_page(house_style, figures.plot_training({"a": Curve()})))
         time.sleep(0.01)
     assert len(pages) == 1

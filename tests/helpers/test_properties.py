@@ -649,6 +649,7 @@ def test_images_are_drawn_or_refused(images, columns, titles):
     figures.plot_training,
     figures.line_style,
     figures.label_sample,
+    figures.show_no_label,
     figures.mark_original,
     examples=12,
     loss=some.arrays(np.float32, st.integers(0, 5), elements=st.floats(0, 10, width=32)),
@@ -661,13 +662,15 @@ def test_curves_are_drawn_or_refused(toy_data, loss, smooth, percent, index, is_
     curve = training.Curve(loss, loss, [0] * len(loss[:1]), [percent] * len(loss[:1]))
     measured = toy_data(is_sample=is_sample)
     try:
-        figure = figures.plot_training({"it": curve}, measured, smooth)
+        figure = figures.plot_training({"it": curve}, smooth)
     except ValueError as error:
         assert str(error).startswith(("smooth is ", "it has no steps"))
     else:
         figures.mark_original(figure.axes[1], percent, measured)
-        figures.label_sample(figure, measured)
-        assert ("sample" in figure.get_suptitle()) == is_sample
+        figures.label_sample(figure)
+        assert "sample" in figure.get_suptitle()
+        figures.show_no_label(figure)
+        assert not figure.get_suptitle()
         assert bool(figure.axes[1].texts) != is_sample
         plt.close(figure)
     assert set(figures.line_style(index)) == {"color", "linestyle"}
