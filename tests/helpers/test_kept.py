@@ -23,6 +23,7 @@ from mnist_helpers.kept import (
 )
 from mnist_helpers.records import Record
 from mnist_helpers.sources import PUBLICATIONS
+from mnist_helpers.systems import LONG_STEPS
 from pipeline.contents import chapters
 from pipeline.notebooks import CHAPTERS, read
 from pipeline.sweep.definition import SweepError, read_definition, runs_of
@@ -103,8 +104,8 @@ def test_the_runs_of_one_recipe_differ_in_the_seed_alone():
 
 def test_every_kept_recipe_is_shown_by_a_chapter():
     recipes = {name.split("--seed")[0] for name in NAMES}
-    assert recipes == {"deeper_cnn--20001-steps"}  # a new one: name its chapter here
-    assert 'kept_runs("deeper_cnn", 20_001)' in "\n".join(
+    assert recipes == {f"deeper_cnn--{LONG_STEPS}-steps"}  # a new one: name its chapter here
+    assert 'kept_runs("deeper_cnn", LONG_STEPS)' in "\n".join(
         cell.source for cell in read(CHAPTERS / "06-deeper-cnn.ipynb").cells
     )
 
