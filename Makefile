@@ -132,8 +132,10 @@ whole-test: $(READY)
 	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line $(FEW_STEPS) \
 	    test-code test-notebooks test-site
 
+OF_THE_SITE := tests/site/test_site.py tests/site/test_editions.py
+
 test-code: $(EXECUTED)
-	OMP_NUM_THREADS=1 $(RUN) pytest -m "not long" tests --ignore=tests/site/test_site.py
+	OMP_NUM_THREADS=1 $(RUN) pytest -m "not long" tests $(addprefix --ignore=,$(OF_THE_SITE))
 
 # The site has the full data; nbval runs the chapters on the sample, which is quicker and tests that way, too.
 WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=http://127.0.0.1:9/ \
@@ -150,7 +152,7 @@ test-notebooks: $(PREPARED)
 	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(PREPARED)
 
 test-site: whole-site
-	$(RUN) pytest tests/site/test_site.py
+	$(RUN) pytest $(OF_THE_SITE)
 
 test-faults: $(READY)
 	$(RUN) pytest -m long tests/faults

@@ -78,7 +78,8 @@ def book_environment(inherited: Mapping[str, str], settings: Path) -> dict[str, 
 
 def enter_book_environment(settings: Path) -> None:
     """Give this process, and so each kernel that it starts, the book's environment."""
-    environment = book_environment(os.environ, settings)
+    settings.mkdir(parents=True, exist_ok=True)
+    environment = book_environment(os.environ, settings.resolve())  # kernels start elsewhere
     for name in os.environ.keys() - environment.keys():
         del os.environ[name]
     os.environ.update(environment)
