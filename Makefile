@@ -43,7 +43,8 @@ MAKERS := requirements.lock $(wildcard pipeline pipeline/*.py mnist_helpers/*.py
 # What they show besides the chapters' runs.
 SHOWN := $(PAGES) $(wildcard chapters/*.bib chapters/_static chapters/_static/* chapters/_static/*/*)
 
- test-code test-notebooks test-site test-faults bench lab format lock clean \
+.PHONY: book site pdf test laid-out whole-book whole-site whole-pdf whole-test whole-laid-out \
+    test-code test-notebooks test-site test-faults bench lab format lock clean \
     data fingerprints always
 .DELETE_ON_ERROR:
 
