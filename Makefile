@@ -48,6 +48,9 @@ SHOWN := $(PAGES) $(wildcard chapters/*.bib chapters/_static chapters/_static/* 
     data fingerprints always
 .DELETE_ON_ERROR:
 
+# Packages of another Python, and checks that it leaves out, are not the book's.
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONSTARTUP
+
 # Two at once would write the same files.
 book site pdf test laid-out:
 	@python=$$($(FIND_PYTHON)) && \
@@ -135,7 +138,7 @@ WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=htt
 
 test-notebooks: $(BUILD)/editions/.made
 	$(RUN) pipeline.few_steps $(PARAMETERS) $(BUILD)/editions $(BUILD)/few-steps
-	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(WITHOUT_MNIST) $(RUN) pytest --nbval-lax $(BUILD)/few-steps
+	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(BUILD)/few-steps
 
 test-site: whole-site
 	$(RUN) pytest tests/test_site.py
@@ -161,7 +164,7 @@ whole-laid-out: whole-site
 	@$(RUN) pipeline.working_copies $(BUILD)/editions $(BUILD)/notebooks
 
 lab: laid-out
-	$(VENV)/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(BUILD)/notebooks
+	$(RUN) pipeline.kernel jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(BUILD)/notebooks
 
 # Of the notebooks in the folder those of the book alone.
 NOTEBOOKS := $(filter %.ipynb,$(PAGES))

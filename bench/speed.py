@@ -28,6 +28,7 @@ from bench.page import RESULTS, ROOT, parts_table, table
 from bench.work import NUM_STEPS, WAYS, WORKS
 from mnist_helpers.data import load_data
 from mnist_helpers.files import write_whole
+from mnist_helpers.threads import core_count
 
 TAKEN_APART = ("mlp", "deeper_cnn")  # the works whose step is large enough to take apart
 NOT_OFFERED = {("keras", "mlp_weight_dropout")}  # Keras has no such layer
@@ -126,7 +127,7 @@ def processor() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=min(2, core_count()))
     parser.add_argument("--peers", default="")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()

@@ -10,7 +10,10 @@ One module, one idea:
 ``metrics``        ``accuracy`` and how far chance alone moves it
 ``numbers``        how a number gets into the sentences about it
 ``parameters``     refuses parameters that make no sense
-``device``         CPU or GPU, threads, seeds
+``device``         CPU or GPU, seeds
+``threads``        cores that there are, threads that compute
+``surroundings``   settings of the user's machine that a lesson must not see
+``progress``       a bar while something takes long, where somebody looks
 ``training``       the training loop of chapter 3
 ``masks``          random masks for chapter 4, drawn quickly
 ``records``        what a run leaves behind for chapter 7
@@ -27,6 +30,10 @@ and a misspelt parameter should not have to wait for it.
 import contextlib
 import os
 from collections.abc import Iterator
+
+from mnist_helpers import surroundings
+
+surroundings.set_right()
 
 # TensorFlow's remarks would be printed into the reader's page. Only errors
 # should be; the variable is read when TensorFlow is first imported.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 from mnist_helpers import without_start_up_remarks
+from mnist_helpers.threads import cpu_in_words, thread_count
 
 with without_start_up_remarks():
     import tensorflow as tf
 
-THREADS_VARIABLE = "OMP_NUM_THREADS"  # NumPy and scikit-learn heed it too
+# Keras has read a file of the user's; the book's models are written for its own settings.
+tf.keras.config.set_image_data_format("channels_last")
+tf.keras.config.set_floatx("float32")
+tf.keras.config.set_epsilon(1e-7)
+
 DEVICES = ("auto", "cpu", "gpu")
 
 
@@ -36,7 +39,7 @@ def use_device(device: str = "auto") -> str:
     Raises
     ------
     ValueError
-        If ``device`` is none of the above.
+        If ``device`` is none of the above, or OMP_NUM_THREADS no number of threads.
     DeviceError
         If "gpu" is asked for and TensorFlow sees none, or if TensorFlow has
         already begun on another device.
@@ -54,22 +57,35 @@ def use_device(device: str = "auto") -> str:
             'device is "gpu", and TensorFlow sees no GPU here. Use "cpu" or "auto", or install '
             "tensorflow[and-cuda] on Linux with an NVIDIA driver."
         )
+    threads = thread_count()
     try:
         if device == "cpu":
             tf.config.set_visible_devices([], "GPU")
-        threads = int(os.environ.get(THREADS_VARIABLE) or 0)
-        if threads and threads != tf.config.threading.get_intra_op_parallelism_threads():
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
+        use_threads(threads)
     except RuntimeError as error:
         raise DeviceError(
-            f"TensorFlow has already begun and cannot change to {device!r} now. "
-            "Restart the kernel and run from the top."
+            f"TensorFlow has already begun and cannot change to {device!r}, or to another number "
+            f"of threads than it has (to {threads}), now. Restart the kernel and run from the top."
         ) from error
     if gpus and device != "cpu":
         details = tf.config.experimental.get_device_details(gpus[0])
         return f"GPU, {details.get('device_name', 'unnamed')}"
-    threads = threads or os.cpu_count()
-    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    return cpu_in_words(threads)
+
+
+def use_threads(count: int) -> None:
+    """Let TensorFlow compute with so many threads, inside an operation and beside others.
+
+    Raises
+    ------
+    RuntimeError
+        If TensorFlow has already begun with another number.
+    """
+    pools = tf.config.threading
+    if pools.get_intra_op_parallelism_threads() != count:
+        pools.set_intra_op_parallelism_threads(count)
+    if pools.get_inter_op_parallelism_threads() != count:
+        pools.set_inter_op_parallelism_threads(count)
 
 
 def set_seed(seed: int) -> None:

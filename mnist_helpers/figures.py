@@ -14,6 +14,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from mnist_helpers.data import reformat
 from mnist_helpers.original import comparable
+from mnist_helpers.surroundings import notebook_shell
 
 if TYPE_CHECKING:
     from mnist_helpers.data import Mnist
@@ -43,7 +44,14 @@ STYLE = {
 
 
 def use_house_style() -> None:
-    """Draw the figures that follow in the house style, and sharp at any size."""
+    """Draw the figures that follow in the house style, on the page, and sharp at any size.
+
+    Whatever style or backend the user's machine has, such as ``MPLBACKEND=Agg``, which
+    shows nothing, or a dark ``matplotlibrc``.
+    """
+    if shell := notebook_shell():
+        shell.enable_matplotlib("inline")
+    mpl.rcdefaults()
     plt.rcParams.update(STYLE)
     set_matplotlib_formats("svg", metadata={"Date": None})
 

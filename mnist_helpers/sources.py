@@ -23,10 +23,10 @@ from pathlib import Path
 
 import platformdirs
 import requests
-from tqdm.auto import tqdm
 
 from mnist_helpers.files import remove_leftovers, user_path, write_whole
 from mnist_helpers.idx import IdxError, gunzip, is_gzip, packed_size
+from mnist_helpers.progress import progress_bar
 
 CACHE_VARIABLE = "MNIST_CACHE_DIR"
 MIRRORS_VARIABLE = "MNIST_MIRRORS"
@@ -320,7 +320,7 @@ def fetch(url: str, size: int) -> bytes:
     ) as response:
         response.raise_for_status()
         announced = int(response.headers.get("Content-Length", 0)) or None
-        with tqdm(total=announced, unit="B", unit_scale=True, desc=url, leave=False) as progress:
+        with progress_bar(announced, url, unit="B", unit_scale=True) as progress:
             # `read1` gives what has arrived; the others would wait until a whole chunk has.
             while chunk := response.raw.read1(2**16):
                 content += chunk

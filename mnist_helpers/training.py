@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from mnist_helpers import without_start_up_remarks
 from mnist_helpers.files import user_path
+from mnist_helpers.progress import progress_bar
 
 with without_start_up_remarks():
     import tensorflow as tf
@@ -181,11 +180,7 @@ def train(
 
     num_steps = len(batches)
     curve = Curve(np.empty(num_steps, np.float32), np.empty(num_steps, np.float32))
-    # tqdm's bar for notebooks does not heed TQDM_DISABLE, which its bar for terminals does.
-    quiet = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    with tqdm(
-        total=num_steps, desc=description, unit="step", leave=False, disable=quiet
-    ) as progress:
+    with progress_bar(num_steps, description, unit="step") as progress:
         for start, stop in _calls(num_steps, evaluate_every):
             began = time.perf_counter()
             try:

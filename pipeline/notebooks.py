@@ -105,7 +105,7 @@ def with_outputs(chapter: NotebookNode, executed: NotebookNode) -> NotebookNode:
 
 
 def faults(notebook: NotebookNode) -> list[str]:
-    """What must not be published: tracebacks, cells that did not run, live widgets."""
+    """What must not be published: tracebacks, cells that did not run or draw, live widgets."""
     found = []
     for number, cell in enumerate(code_cells(notebook), 1):
         if cell.execution_count is None and cell.source.strip():
@@ -116,7 +116,15 @@ def faults(notebook: NotebookNode) -> list[str]:
                 found.append(f"code cell {number} raised {message}")
             elif WIDGET in output.get("data", {}):
                 found.append(f"code cell {number} left a progress bar behind")
+        figure = cell.metadata.get("mystnb", {}).get("figure")
+        if figure and not any(is_image(output) for output in cell.outputs):
+            found.append(f"code cell {number} drew no figure {figure['name']}")
     return found
+
+
+def is_image(output: NotebookNode) -> bool:
+    """Whether an output is a picture, of whatever format."""
+    return any(kind.startswith("image/") for kind in output.get("data", {}))
 
 
 def mentions(notebook: NotebookNode, word: str) -> bool:

@@ -115,25 +115,22 @@ def published(chapter: Path, executed: Path) -> nbformat.NotebookNode:
         raise ChapterError(f"{chapter.stem}: {error}") from error
     found = faults(notebook)
     if found:
-        raise ChapterError(f"{chapter.stem}: {'; '.join(found)}")
+        executed.unlink()  # else Make would take it for done, and this would fail for ever
+        raise ChapterError(f"{chapter.stem}: {'; '.join(found)}. The next make runs it again.")
     return notebook
 
 
 def render(build: Path) -> None:
     """Render BUILD/book into BUILD/html. Any warning of the renderer is an error."""
     rendered, unfinished = build / "render", build / "render" / ".unfinished"
-    made_by, renderer = rendered / ".made-by", digest_of_the_renderer()
+    noted, shared = rendered / ".shared", digest_of_what_all_pages_share(build / "book")
     # The renderer makes only pages again whose sources changed. Where a run was killed, or failed,
-    # or where other code made them, what is there is not to be trusted.
-    if (
-        unfinished.exists()
-        or not made_by.exists()
-        or made_by.read_text(encoding="utf-8") != renderer
-    ):
+    # or where what all pages share is another, what is there is not to be trusted.
+    if unfinished.exists() or not noted.exists() or noted.read_text(encoding="utf-8") != shared:
         shutil.rmtree(rendered, ignore_errors=True)
     rendered.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
-    made_by.write_text(renderer, encoding="utf-8")
+    noted.write_text(shared, encoding="utf-8")
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", str(build / "book")]
     command += ["-n", "-W", "--keep-going", "-q", "--path-output", str(rendered)]
@@ -158,11 +155,15 @@ def render(build: Path) -> None:
     (build / "html" / "index.html").touch()
 
 
-def digest_of_the_renderer() -> str:
-    """A digest of what makes pages of their sources: this package, and the locked libraries."""
-    digest = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
-    for path in sorted((ROOT / "pipeline").glob("*.py")):
+def digest_of_what_all_pages_share(book: Path) -> str:
+    """A digest of the code that makes pages, and of the contents with titles in the side bar."""
+    digest = hashlib.sha256((ROOT / "_toc.yml").read_bytes())
+    for path in [ROOT / "requirements.lock", *sorted((ROOT / "pipeline").glob("*.py"))]:
         digest.update(path.read_bytes())
+    for file in map(page_file, pages()):
+        text = (book / file.relative_to(ROOT)).read_text(encoding="utf-8")
+        title = re.search(r'^[ "]*# .*', text, re.MULTILINE)  # in Markdown, and within JSON
+        digest.update((title[0] if title else "").encode())
     return digest.hexdigest()
 
 

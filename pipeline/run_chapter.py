@@ -27,9 +27,11 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from mnist_helpers import threads
 from mnist_helpers.parameters import ParameterError, check_parameters, unknown
 from pipeline.contents import COMPARISON
 from pipeline.kept_records import replace_records
+from pipeline.kernel import enter_book_environment
 from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
 from pipeline.progress import Progress
 
@@ -67,9 +69,15 @@ papermill_engines.register("saves at the end", SavesAtTheEnd)
 
 
 def threads_for_one_job() -> int:
-    """This chapter's share of the cores, when Make runs several side by side."""
-    jobs = re.search(r"(?:^|\s)-j\s*(\d+)", os.environ.get("MAKEFLAGS", ""))
-    return max(1, (os.cpu_count() or 1) // int(jobs[1] if jobs else 1))
+    """This chapter's share of the cores, when Make runs several side by side.
+
+    `make -j` without a number runs all that it can; so each has one core.
+    """
+    options, _, _ = os.environ.get("MAKEFLAGS", "").partition(" -- ")  # variables follow
+    asked = re.search(r"(?:^|\s)-j\s*(\d*)", options)
+    cores = threads.core_count()
+    jobs = int(asked[1] or cores) if asked else 1
+    return max(1, cores // jobs)
 
 
 def chapter_parameters(chapter: str) -> dict[str, object]:
@@ -103,7 +111,7 @@ def run(name: str, build: Path, runs: Sequence[str] = ()) -> None:
     for folder in (executed.parent, build / "records"):
         folder.mkdir(parents=True, exist_ok=True)
 
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads_for_one_job()))
+    os.environ[threads.VARIABLE] = os.environ.get(threads.VARIABLE) or str(threads_for_one_job())
 
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=build) as scratch:
         output, records = Path(scratch) / "run.ipynb", Path(scratch) / "records"
@@ -133,9 +141,9 @@ def execute(
 ) -> None:
     """Run a chapter into the notebook ``output``, which is kept as far as it got.
 
-    The kernel inherits this process's environment, with it OMP_NUM_THREADS. Give
-    ``cwd`` only where no other thread of the process runs a chapter. ``watch`` is
-    called with the notebook that papermill then fills.
+    This process gets the book's environment, which the kernel inherits, and with it
+    OMP_NUM_THREADS. Give ``cwd`` only where no other thread of the process runs a chapter.
+    ``watch`` is called with the notebook that papermill then fills.
 
     Raises
     ------
@@ -143,8 +151,7 @@ def execute(
         If a cell raised, ended its kernel or took too long, or the outputs must
         not be published.
     """
-    # In the pages the progress of training is of no use.
-    os.environ["TQDM_DISABLE"] = "1"
+    enter_book_environment(output.parent / "settings")
     if "record_dir" in chapter_parameters(chapter):
         parameters = parameters | {"record_dir": str(record_dir.resolve())}
     try:

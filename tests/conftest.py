@@ -10,6 +10,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -18,6 +19,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -26,9 +28,10 @@ from small_book import make, write_book
 import mnist_helpers
 from mnist_helpers.data import Mnist, SampleDataWarning, Split, load_data
 from mnist_helpers.sources import DIGITS, IdxFile, Publication
+from pipeline.kernel import enter_book_environment
 from pipeline.print_book import browser_path
 
-os.environ.setdefault("MPLBACKEND", "Agg")  # figures without a window
+matplotlib.use("Agg")  # figures without a window, here and not in the kernels that we start
 
 FILE_NAMES = (
     "train-images-idx3-ubyte",
@@ -39,6 +42,9 @@ FILE_NAMES = (
 
 
 def pytest_configure(config):
+    settings = tempfile.TemporaryDirectory()
+    config.add_cleanup(settings.cleanup)
+    enter_book_environment(Path(settings.name))
     config.addinivalue_line("markers", "network: needs the network, and has an offline twin")
     config.addinivalue_line("markers", "long: takes minutes; `make test-faults` runs it")
 
@@ -306,7 +312,11 @@ ONE_RUN = """if True:
 
     say("<imported>")
     facts = {"device": use_device("cpu")}
-    facts["threads"] = tf.config.threading.get_intra_op_parallelism_threads()
+    pools = tf.config.threading
+    facts["threads"] = pools.get_intra_op_parallelism_threads()
+    facts["threads_between"] = pools.get_inter_op_parallelism_threads()
+    keras = tf.keras.config
+    facts["keras"] = [keras.backend(), keras.image_data_format(), keras.floatx()]
     images = np.random.default_rng(0).random((200, 8, 8, 1), np.float32)
     labels = np.eye(10, dtype=np.float32)[np.random.default_rng(1).integers(0, 10, 200)]
 
@@ -339,11 +349,18 @@ ONE_RUN = """if True:
 
 
 @pytest.fixture(scope="session")
-def one_thread_runs(start_python) -> list[dict]:
-    """The same training in two processes of one thread each, which run side by side."""
+def one_thread_runs(start_python, tmp_path_factory) -> list[dict]:
+    """The same training in two processes of one thread each, which run side by side.
+
+    Their user has set Keras to other ends.
+    """
+    settings = tmp_path_factory.mktemp("keras")
+    others = {"image_data_format": "channels_first", "floatx": "float16"}
+    (settings / "keras.json").write_text(json.dumps(others), encoding="utf-8")
+    keras = {"KERAS_HOME": str(settings), "KERAS_BACKEND": "jax", "TF_USE_LEGACY_KERAS": "1"}
     # Bytes, for what a terminal is told to do must not be translated.
     children = [
-        start_python(ONE_RUN, text=False, OMP_NUM_THREADS="1", TQDM_MININTERVAL="0")
+        start_python(ONE_RUN, text=False, OMP_NUM_THREADS="1", TQDM_MININTERVAL="0", **keras)
         for _ in range(2)
     ]
     runs = []

@@ -1,6 +1,7 @@
 """Where TensorFlow computes, with how many threads, and from which seed."""
 
 import random
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,19 +24,31 @@ def test_a_device_that_does_not_exist_is_refused():
 
 @pytest.mark.skipif(HAS_GPU, reason="there is a GPU here")
 @pytest.mark.parametrize("device", ["auto", "cpu"])
-def test_without_a_gpu_it_is_the_cpu_with_all_its_cores(device, monkeypatch):
-    monkeypatch.setattr("mnist_helpers.device.os.cpu_count", lambda: 12)
+def test_without_a_gpu_it_is_the_cpu_with_all_its_cores(device, pools, monkeypatch):
+    monkeypatch.setattr("mnist_helpers.threads.core_count", lambda: 12)
     assert use_device(device) == "CPU, 12 threads"
+    assert pools == {"intra_op": 12, "inter_op": 12}
 
 
-def test_one_thread_is_a_thread(monkeypatch):
-    monkeypatch.setattr("mnist_helpers.device.os.cpu_count", lambda: 1)
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
-    assert use_device("auto") == "CPU, 1 thread"
+def test_of_several_numbers_of_threads_the_first_counts(pools, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "4,2")
+    assert use_device("cpu") == "CPU, 4 threads"
+    assert pools == {"intra_op": 4, "inter_op": 4}
 
 
 @pytest.fixture
-def gpu(monkeypatch):
+def pools(monkeypatch) -> dict[str, int]:
+    """TensorFlow's pools of threads, which the tests fill and TensorFlow does not."""
+    pools = {}
+    for pool in ("intra_op", "inter_op"):
+        setter, getter = (f"{what}_{pool}_parallelism_threads" for what in ("set", "get"))
+        monkeypatch.setattr(tf.config.threading, setter, partial(pools.__setitem__, pool))
+        monkeypatch.setattr(tf.config.threading, getter, partial(pools.get, pool, 0))
+    return pools
+
+
+@pytest.fixture
+def gpu(pools, monkeypatch):
     """A GPU as TensorFlow would show it; what is made visible is written down."""
     visible = []
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
@@ -69,8 +82,13 @@ def test_threads_that_cannot_be_set_any_more_are_an_error_that_says_what_to_do(m
 
 def test_threads_come_from_the_environment(one_thread_runs):
     for run in one_thread_runs:
-        assert run["threads"] == 1
+        assert run["threads"] == run["threads_between"] == 1
         assert run["device"] == "CPU, 1 thread"
+
+
+def test_keras_has_the_books_settings_and_not_the_users(one_thread_runs):
+    for run in one_thread_runs:
+        assert run["keras"] == ["tensorflow", "channels_last", "float32"]
 
 
 def draw() -> list[float]:

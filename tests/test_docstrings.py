@@ -24,6 +24,7 @@ NEEDS_THE_FULL_SET = {"mnist_helpers.data.load_data"}
 NEEDS_NO_SETTINGS = {
     "mnist_helpers.sources.cache_folder": "MNIST_CACHE_DIR",
     "mnist_helpers.device.use_device": "OMP_NUM_THREADS",
+    "mnist_helpers.threads.thread_count": "OMP_NUM_THREADS",
 }
 
 
@@ -38,6 +39,8 @@ def test_examples_do_what_they_say(name, request, monkeypatch):
 
         if tf.config.list_physical_devices("GPU"):
             pytest.skip("TensorFlow has begun on the GPU and cannot change now")
+        # Nor can it change its threads.
+        monkeypatch.setattr("mnist_helpers.device.use_threads", lambda count: None)
     report: list[str] = []
     runner = doctest.DocTestRunner(verbose=False)
     failed, tried = runner.run(EXAMPLES[name], out=report.append)

@@ -46,6 +46,7 @@ from mnist_helpers import sources
 from mnist_helpers.files import PARTIAL
 from mnist_helpers.records import load_records
 from mnist_helpers.sources import DataUnavailable, cache_folder, deliver
+from mnist_helpers.threads import thread_count
 from pipeline.notebooks import ChapterError, read
 
 pytestmark = pytest.mark.usefixtures("no_settings_of_the_machine")
@@ -617,6 +618,13 @@ def no_gpu() -> str:
     return str(refusal.value)
 
 
+def threads_that_make_no_sense(monkeypatch) -> str:
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    with pytest.raises(ValueError) as refusal:
+        thread_count()
+    return str(refusal.value)
+
+
 def a_wrong_python(version: str, tmp_path) -> str:
     pretender = tmp_path / "python"
     pretend = f"import sys; sys.version_info = {version}; exec(sys.argv[1])"
@@ -848,6 +856,12 @@ FAULTS = [
         r'TensorFlow sees no GPU here. Use "cpu" or "auto", or install tensorflow\[and-cuda\]',
         "everything: nothing was computed on the CPU instead",
         no_gpu,
+    ),
+    Fault(
+        "a number of threads that makes no sense",
+        "OMP_NUM_THREADS is 'many'; it may be a whole number from 1 to 9,999, or several with",
+        "everything: nothing was computed",
+        threads_that_make_no_sense,
     ),
     Fault(
         "Python too old",

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 REQUIREMENTS = [
     Requirement(line)
     for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    if not line.startswith("#")
+    if line[:1].isalpha()
 ]
 # Colab's own, on Python 3.13, as its published list of packages had them in August 2026.
 IN_COLAB = {
@@ -30,7 +30,6 @@ IN_COLAB = {
     "matplotlib-inline": "0.2.2",
     "ipython": "7.34.0",
     "tqdm": "4.67.3",
-    "ipywidgets": "7.7.1",
     "requests": "2.32.4",
     "platformdirs": "4.11.3",
 }
@@ -74,7 +73,6 @@ def test_the_package_requires_what_is_imported_and_no_more():
     ours = {*sys.stdlib_module_names, "mnist_helpers", "google"}
     distributions = packages_distributions()
     wanted = {distributions[name][0].lower() for name in used - ours}
-    wanted.add("ipywidgets")  # tqdm imports it in a notebook
     assert {requirement.name for requirement in REQUIREMENTS} == wanted
 
 

@@ -112,7 +112,7 @@ def test_a_name_is_the_same_in_any_order_and_another_for_any_other_run():
 
 
 def test_workers_times_threads_never_exceed_the_cores(monkeypatch):
-    monkeypatch.setattr(the_cluster, "CPU_COUNT", 8)
+    monkeypatch.setattr(the_cluster, "core_count", lambda: 8)
     for workers, threads in ((1, "8"), (2, "4"), (3, "2"), (5, "1"), (8, "1")):
         assert threads_for_each_of(workers) == dict.fromkeys(THREAD_VARIABLES, threads)
     for workers in (0, 9):

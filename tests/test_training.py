@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-import tqdm.auto
 from conftest import python_environment, wait_for
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -307,11 +306,6 @@ def test_progress_is_one_line_in_a_terminal_with_nothing_left_behind(one_thread_
         for part in text.split("\r"):  # each part overwrites the line from its beginning
             line = part + line[len(part) :]
         assert line.strip() == "", "the line should be empty at the end"
-
-
-def test_progress_is_a_bar_in_jupyter():
-    """tqdm's own choice between text and widget; the pipeline's tests look at the pages."""
-    assert training.tqdm is tqdm.auto.tqdm
 
 
 # ---- TensorBoard ----

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-from dask.system import CPU_COUNT
 from distributed import Client, Future, KilledWorker, LocalCluster, wait
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
+from mnist_helpers.threads import core_count
 from pipeline.sweep.definition import Run, SweepError
 from pipeline.sweep.results import write_results
 from pipeline.sweep.store import Store
@@ -58,8 +58,9 @@ def sweep(
     """
     if scheduler and workers is not None:
         raise SweepError("Give --workers or --scheduler: a running cluster has its workers.")
-    if workers is not None and not 1 <= workers <= CPU_COUNT:
-        raise SweepError(f"workers is {workers}; this machine has cores for 1 to {CPU_COUNT}.")
+    cores = core_count()
+    if workers is not None and not 1 <= workers <= cores:
+        raise SweepError(f"workers is {workers}; there are cores for 1 to {cores}.")
     store = Store(str(output))
     # Whether we may write there is to be known now, and not after the first run.
     store.write("runs.json", as_json({run.name: [run.chapter, run.parameters] for run in runs}))
@@ -70,7 +71,7 @@ def sweep(
     failures = {}
     if waiting:
         with (
-            client(scheduler, min(workers or CPU_COUNT, len(waiting))) as dask_client,
+            client(scheduler, min(workers or cores, len(waiting))) as dask_client,
             tqdm(total=len(waiting), unit="run", disable=False) as bar,
         ):
             for run, outcome in outcomes(dask_client, waiting, expected):
@@ -115,7 +116,7 @@ def client(scheduler: str | None, workers: int) -> Iterator[Client]:
 
 def threads_for_each_of(workers: int) -> dict[str, str]:
     """The environment in which so many workers share the cores and no more."""
-    return dict.fromkeys(THREAD_VARIABLES, str(CPU_COUNT // workers))
+    return dict.fromkeys(THREAD_VARIABLES, str(core_count() // workers))
 
 
 def outcomes(

@@ -1,0 +1,63 @@
+"""How many cores there are for us, and with how many threads a chapter computes."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import joblib
+
+VARIABLE = "OMP_NUM_THREADS"  # NumPy and scikit-learn heed it too
+COUNTS = re.compile(r"[1-9]\d{0,3}(\s*,\s*[1-9]\d{0,3})*")  # one for each level of nesting
+
+
+def core_count() -> int:
+    """Count the cores that this process may use.
+
+    That can be fewer than the machine has: a batch system, ``taskset`` or a
+    container may give it a share.
+
+    Examples
+    --------
+    >>> core_count() >= 1
+    True
+    """
+    return joblib.cpu_count()
+
+
+def thread_count() -> int:
+    """Say with how many threads to compute: as ``OMP_NUM_THREADS`` says, or one for each core.
+
+    Of several numbers with commas between, the first counts: the others are
+    OpenMP's, for loops inside loops.
+
+    Raises
+    ------
+    ValueError
+        If the variable has a value that OpenMP does not allow.
+
+    Examples
+    --------
+    >>> thread_count() == core_count()  # where the variable is not set
+    True
+    """
+    given = os.environ.get(VARIABLE, "").strip()
+    if not given:
+        return core_count()
+    if not COUNTS.fullmatch(given):
+        raise ValueError(
+            f"{VARIABLE} is {given!r}; it may be a whole number from 1 to 9,999, or several with "
+            "commas between, of which the first counts. Without it we take every core."
+        )
+    return int(given.partition(",")[0])
+
+
+def cpu_in_words(threads: int) -> str:
+    """The device of a run on the CPU, for the page and for the run record.
+
+    Examples
+    --------
+    >>> cpu_in_words(2)
+    'CPU, 2 threads'
+    """
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"

@@ -1,0 +1,95 @@
+"""The environment in which the book's own runs start, whatever the user's machine has set.
+
+usage: kernel.py MODULE ...
+
+runs ``python -m MODULE ...`` in it, such as ``pytest --nbval-lax`` or ``jupyterlab``: the
+kernels that this starts are of the book's Python. Where a chapter is run without any of this,
+`mnist_helpers.surroundings` sets right what it can.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+# Families of variables that change what a chapter computes, prints or draws.
+STEERING = (
+    "IPYTHON",
+    "KERAS_",
+    "MATPLOTLIBRC",
+    "MPLBACKEND",
+    "ONEDNN_",
+    "PYTHON",
+    "TF_",
+    "TQDM_",
+    "XLA_FLAGS",
+)
+# Of these families: the device, the threads, and how Python reads and keeps its own files.
+THE_USERS_CHOICE = (
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONIOENCODING",
+    "PYTHONNOUSERSITE",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHONUTF8",
+    "TF_FORCE_GPU_ALLOW_GROWTH",
+    "TF_GPU_",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+)
+
+
+def book_environment(inherited: Mapping[str, str], settings: Path) -> dict[str, str]:
+    """The environment of a kernel of the book's.
+
+    Parameters
+    ----------
+    inherited : mapping of str to str
+        The user's environment.
+    settings : pathlib.Path
+        A folder that is empty, or not there yet, in place of those in which IPython and
+        Keras would find the user's settings. They write some of their own into it.
+
+    Examples
+    --------
+    >>> ours = book_environment({"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "2"}, Path("settings"))
+    >>> "MPLBACKEND" in ours, ours["OMP_NUM_THREADS"]
+    (False, '2')
+    """
+    environment = {
+        name: value
+        for name, value in inherited.items()
+        if name.startswith(THE_USERS_CHOICE) or not name.startswith(STEERING)
+    }
+    # Jupyter looks for the kernel `python3` here first. Its command is "python", which
+    # Jupyter takes to mean the interpreter that Jupyter itself runs on.
+    kernels = [str(Path(sys.prefix) / "share" / "jupyter"), environment.get("JUPYTER_PATH")]
+    return environment | {
+        "IPYTHONDIR": str(settings / "ipython"),
+        "JUPYTER_PATH": os.pathsep.join(filter(None, kernels)),
+        "KERAS_BACKEND": "tensorflow",
+        "KERAS_HOME": str(settings / "keras"),
+        "MATPLOTLIBRC": os.devnull,  # an empty file: the defaults
+    }
+
+
+def enter_book_environment(settings: Path) -> None:
+    """Give this process, and so each kernel that it starts, the book's environment."""
+    environment = book_environment(os.environ, settings)
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+
+
+def main(command: list[str]) -> int:
+    """Run a module in the book's environment; return its exit status."""
+    with tempfile.TemporaryDirectory() as settings:
+        environment = book_environment(os.environ, Path(settings))
+        return subprocess.run([sys.executable, "-m", *command], env=environment).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
