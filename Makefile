@@ -53,6 +53,8 @@ SHOWN := $(PAGES) $(wildcard chapters/*.bib chapters/_static chapters/_static/* 
     test-notebooks test-site data fingerprints always
 .DELETE_ON_ERROR:
 
+# What a code page lacks is printed as its number, and stops nothing.
+export PYTHONIOENCODING ?= :backslashreplace
 # Packages of another Python, and checks that it leaves out, are not the book's.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONSTARTUP
 

@@ -9,6 +9,7 @@ One module, one idea:
 ``data``           ``load_data``: the splits as arrays; ``reformat``
 ``metrics``        ``accuracy`` and how far chance alone moves it
 ``numbers``        how a number gets into the sentences about it
+``writers``        who wrote the test images
 ``parameters``     refuses parameters that make no sense
 ``device``         CPU or GPU, seeds
 ``threads``        cores that there are, threads that compute
@@ -21,6 +22,7 @@ One module, one idea:
 ``evidence``       runs too long for every build, kept in the repository
 ``original``       the figures that the original notebook printed
 ``figures``        the house style
+``words``          sentences that a run completes
 =================  ==========================================================
 
 Importing the package imports none of them: TensorFlow takes seconds to start,

@@ -208,15 +208,18 @@ def label_sample(figure: Figure, data: Mnist) -> None:
         figure.suptitle("5,000-digit sample, not MNIST", color="#D55E00", fontweight="bold")
 
 
-def mark_original(ax: Axes, percent: float, data: Mnist) -> None:
-    """Draw the original's figure as a line, where it may be compared with ours."""
+def mark_original(ax: Axes, percent: float, data: Mnist, side: str = "right") -> None:
+    """Draw the original's figure as a line, where it may be compared with ours.
+
+    ``side`` is where its label stands: "right" or "left", away from what else is drawn.
+    """
     if comparable(data):
         ax.axhline(percent, color=GREY, linestyle=":", linewidth=1.2)
         ax.annotate(
             f"original: {percent} %",
-            (1, percent),
+            ({"left": 0, "right": 1}[side], percent),
             xycoords=("axes fraction", "data"),
-            ha="right",
+            ha=side,
             va="bottom",
             color=GREY,
             fontsize=8,

@@ -1,8 +1,10 @@
-"""How good is a model, and how sure are we? (Chapters 1 and 2)"""
+"""How good is a model, how sure are we, and is another one better? (Chapters 1, 2 and 4)"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from scipy import stats
@@ -49,6 +51,34 @@ def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
         )
     agree = np.argmax(predictions, 1) == np.argmax(labels, 1)
     return float(100.0 * np.sum(agree) / predictions.shape[0])
+
+
+def mixed_up(predictions: np.ndarray, classes: np.ndarray, names: Sequence[str]) -> dict[str, int]:
+    """How often each pair of classes is mixed up, both ways counted.
+
+    Parameters
+    ----------
+    predictions, classes : numpy.ndarray
+        Integers, shape (N,): the class predicted, and the true one.
+    names : sequence of str
+        What the classes are called.
+
+    Returns
+    -------
+    dict
+        From the names of a pair to the number of its images, every pair once.
+
+    Examples
+    --------
+    >>> mixed_up(np.array([1, 0, 2, 2]), np.array([0, 1, 2, 0]), names="abc")
+    {'a and b': 2, 'a and c': 1, 'b and c': 0}
+    """
+    counts = np.zeros((len(names), len(names)), int)
+    np.add.at(counts, (classes, predictions), 1)
+    return {
+        f"{names[one]} and {names[other]}": int(counts[one, other] + counts[other, one])
+        for one, other in combinations(range(len(names)), 2)
+    }
 
 
 def accuracy_interval(percent: float, size: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -133,6 +163,109 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, 
     _check_confidence(confidence)
     half_width = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
     return float(values.mean()), float(half_width)
+
+
+def standard_error(values: np.ndarray, writers: np.ndarray | None = None) -> float:
+    """By how much other images would move the mean of one value for each image.
+
+    Images by one hand resemble each other: where it is known who wrote each,
+    the writers are the independent draws, and not the images.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Shape (N,): whether each image is read rightly, or a difference of two models.
+    writers : numpy.ndarray, optional
+        Shape (N,): who wrote each image. By default each has a writer of its own.
+
+    Returns
+    -------
+    float
+        One standard deviation of the mean, in the unit of ``values``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or are not (N,), a value is NaN or infinite, or there are
+        fewer than two writers.
+
+    References
+    ----------
+    Liang and Zeger (1986), "Longitudinal data analysis using generalized linear models".
+
+    Examples
+    --------
+    >>> right = np.array([1, 1, 1, 0, 0, 0])
+    >>> round(standard_error(right), 2)
+    0.22
+    >>> round(standard_error(right, writers=np.array([1, 1, 1, 2, 2, 2])), 2)
+    0.5
+    """
+    values = np.asarray(values, dtype=float)
+    writers = np.arange(values.size) if writers is None else np.asarray(writers)
+    if values.ndim != 1 or values.shape != writers.shape:
+        raise ValueError(
+            f"values has shape {values.shape} and writers {writers.shape}; "
+            f"expected one of each for every image, (N,)."
+        )
+    if not np.isfinite(values).all():
+        raise ValueError("values holds NaN or infinity; every image must have a number.")
+    names, writer = np.unique(writers, return_inverse=True)
+    if len(names) < 2:
+        raise ValueError(f"there is {len(names)} writer; the scatter of one cannot be known.")
+    surplus = np.bincount(writer, values - values.mean())  # each writer's, above the mean
+    return float(np.sqrt(len(names) / (len(names) - 1) * np.sum(surplus**2)) / len(values))
+
+
+def paired_difference(
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    writers: np.ndarray | None = None,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """How far one model is ahead of another on the same images, with half of its interval.
+
+    The images that both read rightly, or both wrongly, cancel. What is left is the luck of
+    the images alone: other seeds would move the difference, too.
+
+    Parameters
+    ----------
+    ours, theirs : numpy.ndarray
+        Where each model is right, shape (N,); or where the runs of each are, one row for
+        a seed, shape (R, N).
+    writers : numpy.ndarray, optional
+        Shape (N,): who wrote each image.
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    tuple of float
+        The difference of the accuracies, in points, and what to add and subtract.
+
+    Raises
+    ------
+    ValueError
+        If the two are not of the same images, or ``confidence`` is out of its range.
+
+    Examples
+    --------
+    >>> ours, theirs = np.ones(1_000), np.ones(1_000)
+    >>> theirs[:20] = 0
+    >>> difference, half_width = paired_difference(ours, theirs)
+    >>> round(difference, 2), round(half_width, 2)
+    (2.0, 0.87)
+    """
+    _check_confidence(confidence)
+    ours, theirs = (np.atleast_2d(np.asarray(right, dtype=float)) for right in (ours, theirs))
+    if ours.ndim != 2 or ours.shape[1] != theirs.shape[-1]:
+        raise ValueError(
+            f"ours has shape {ours.shape} and theirs {theirs.shape}; "
+            f"the images, in the last place, must be the same."
+        )
+    differences = 100 * (ours.mean(axis=0) - theirs.mean(axis=0))  # (N,)
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    return float(differences.mean()), z * standard_error(differences, writers)
 
 
 def _check_confidence(confidence: float) -> None:

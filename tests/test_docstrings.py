@@ -19,7 +19,11 @@ EXAMPLES = {
     for test in doctest.DocTestFinder(exclude_empty=True).find(module)
     if test.examples
 }
-NEEDS_THE_FULL_SET = {"mnist_helpers.data.load_data"}
+NEEDS_THE_FULL_SET = {
+    "mnist_helpers.data.load_data",
+    "mnist_helpers.writers.published_writers",
+    "mnist_helpers.writers.writers_of",
+}
 # They speak of what is so where nothing was set.
 NEEDS_NO_SETTINGS = {
     "mnist_helpers.sources.cache_folder": "MNIST_CACHE_DIR",

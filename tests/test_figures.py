@@ -87,6 +87,15 @@ def test_the_originals_figure_is_drawn_as_a_line_with_its_name(toy_data):
     assert [text.get_text() for text in ax.texts] == ["original: 92.1 %"]
 
 
+@pytest.mark.parametrize(("side", "place"), [("left", 0), ("right", 1)])
+def test_the_originals_label_stands_on_the_side_that_is_free(toy_data, side, place):
+    ax = plt.figure().add_subplot()
+    figures.mark_original(ax, 92.1, toy_data(), side)
+    (text,) = ax.texts
+    assert text.xy == (place, 92.1)
+    assert text.get_ha() == side
+
+
 @pytest.mark.parametrize("difference", NOT_COMPARABLE)
 def test_the_originals_figure_is_not_drawn_where_it_may_not_be_compared(toy_data, difference):
     ax = plt.figure().add_subplot()

@@ -9,6 +9,18 @@ from pipeline.notebooks import CHAPTERS, read
 ENTRY = re.compile(r"^(?P<term>\S.*)\n  .*\{doc\}`(?P<chapter>[\w-]+)`$", re.M)
 ENTRIES = ENTRY.findall((CHAPTERS / "glossary.md").read_text(encoding="utf-8"))
 
+# Words that an earlier chapter uses in passing, in their everyday sense or to announce them.
+MENTIONED_BEFORE = {
+    "filter",
+    "learning rate",
+    "parameter",
+    "pooling",
+    "run record",
+    "tensor",
+    "unit",
+    "weight",
+}
+
 
 def prose(chapter: str) -> str:
     cells = read(CHAPTERS / f"{chapter}.ipynb").cells
@@ -26,3 +38,12 @@ def test_entries_are_in_alphabetical_order_and_each_names_its_chapter():
 def test_the_chapter_that_explains_a_term_links_to_its_entry(term, chapter):
     link = rf"\{{term\}}`(?:[^`<]+<{re.escape(term)}>|{re.escape(term)})`"
     assert re.search(link, prose(chapter)), f"chapter {chapter} does not link to {term!r}"
+
+
+@pytest.mark.parametrize(("term", "chapter"), ENTRIES)
+def test_no_chapter_uses_a_term_before_the_one_that_explains_it(term, chapter):
+    earlier = [path.stem for path in sorted(CHAPTERS.glob("0*.ipynb")) if path.stem < chapter]
+    link = rf"\{{term\}}`(?:[^`<]+<)?{re.escape(term)}>?`"
+    word = link if term in MENTIONED_BEFORE else rf"\b{re.escape(term)}(s|es)?\b"
+    used = [stem for stem in earlier if re.search(word, prose(stem), re.I)]
+    assert not used, f"{term!r} is explained in {chapter} and used before, in {', '.join(used)}"

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mnist_helpers.metrics import accuracy, accuracy_interval, mean_interval
+from mnist_helpers.metrics import (
+    accuracy,
+    accuracy_interval,
+    mean_interval,
+    mixed_up,
+    paired_difference,
+    standard_error,
+)
 
 
 def accuracy_of_the_original(predictions, labels):
@@ -122,3 +129,81 @@ def test_the_mean_interval_is_students():
 def test_one_run_has_no_interval(values):
     with pytest.raises(ValueError, match="two runs or more"):
         mean_interval(values)
+
+
+def test_the_standard_error_of_a_mean_is_the_textbooks():
+    values = np.random.default_rng(0).normal(size=50)
+    assert standard_error(values) == pytest.approx(stats.sem(values))
+    assert standard_error(values, writers=np.arange(50)) == pytest.approx(stats.sem(values))
+
+
+def test_images_that_each_writer_reads_alike_count_as_one_each():
+    of_writers = np.random.default_rng(0).normal(size=30)
+    images = np.repeat(of_writers, 20)
+    by_writer = standard_error(images, np.repeat(np.arange(30), 20))
+    assert by_writer == pytest.approx(stats.sem(of_writers))
+    assert standard_error(images) < by_writer / 4
+
+
+def test_the_standard_error_by_writer_is_how_much_other_writers_move_the_accuracy():
+    """A simulation whose truth is known: writers differ, and each wrote about 20 images."""
+    rng = np.random.default_rng(0)
+    writers = np.repeat(np.arange(200), rng.integers(10, 31, 200))
+    accuracies, claimed = [], []
+    for _ in range(400):
+        skill = rng.beta(9, 1, size=200)  # of each writer: how legible
+        right = rng.random(len(writers)) < skill[writers]
+        accuracies.append(right.mean())
+        claimed.append(standard_error(right, writers))
+    assert np.mean(claimed) == pytest.approx(np.std(accuracies), rel=0.08)
+
+
+def test_a_paired_difference_knows_that_what_both_read_alike_cancels():
+    rng = np.random.default_rng(0)
+    hard = rng.random(9_000) < 0.05
+    ours, theirs = ~hard, ~hard
+    theirs[rng.permutation(9_000)[:30]] = False
+    difference, half_width = paired_difference(ours, theirs)
+    assert difference == pytest.approx(100 * (ours.mean() - theirs.mean()))
+    low, high = accuracy_interval(100 * ours.mean(), 9_000)
+    assert half_width < (high - low) / 4
+    assert difference > half_width
+
+
+def test_a_paired_difference_of_several_runs_is_that_of_their_means():
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.random((2, 5, 400)) < 0.9
+    difference, half_width = paired_difference(ours, theirs)
+    assert difference == pytest.approx(100 * (ours.mean() - theirs.mean()))
+    of_images = 100 * (ours.mean(0) - theirs.mean(0))
+    assert half_width == pytest.approx(1.959964 * stats.sem(of_images), rel=1e-6)
+    assert paired_difference(ours, ours) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "words"),
+    [
+        (np.ones(3), np.ones(4), "must be the same"),
+        (np.ones((2, 3, 4)), np.ones(4), "must be the same"),
+        (np.ones(3), np.array([1, 0, math.nan]), "NaN"),
+        (np.ones(1), np.ones(1), "1 writer"),
+    ],
+)
+def test_a_difference_of_other_images_or_of_one_is_refused(ours, theirs, words):
+    with pytest.raises(ValueError, match=words):
+        paired_difference(ours, theirs)
+
+
+def test_writers_of_other_images_are_refused():
+    with pytest.raises(ValueError, match=r"writers \(3,\)"):
+        standard_error(np.ones(4), writers=np.arange(3))
+
+
+def test_every_mistake_is_of_one_pair():
+    rng = np.random.default_rng(0)
+    predictions, classes = rng.integers(10, size=(2, 500))
+    pairs = mixed_up(predictions, classes, "0123456789")
+    assert len(pairs) == 45
+    assert sum(pairs.values()) == np.sum(predictions != classes)
+    both = (predictions == 3) & (classes == 5) | (predictions == 5) & (classes == 3)
+    assert pairs["3 and 5"] == np.sum(both)

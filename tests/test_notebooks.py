@@ -117,6 +117,16 @@ def test_every_figure_has_a_name_a_caption_and_a_text_for_who_cannot_see_it(path
     assert len(names) >= 2 and len(set(names)) == len(names)
 
 
+def test_captions_name_no_shade_that_the_dark_page_reverses(path: Path):
+    """The dark page inverts lightness and keeps hues: blue stays blue, and white turns black."""
+    shade = re.compile(r"\b(white|black|pale|(?:dark|light|bright)(?:er|est)?)\b")
+    for cell in code_cells(read(path)):
+        shown = cell.metadata.get("mystnb", {})
+        if "figure" in shown:
+            words = f"{shown['figure']['caption']} {shown['image']['alt']}"
+            assert not shade.search(words), words
+
+
 def test_every_figure_is_read_in_the_prose(path: Path):
     notebook = read(path)
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")

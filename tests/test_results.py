@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bench.going_further import FEW_SEEDS, is_good_enough
-from mnist_helpers.evidence import KEPT_SWEEPS, kept_experiment, kept_runs
-from mnist_helpers.metrics import accuracy_interval, mean_interval
+from mnist_helpers.evidence import KEPT_SWEEPS, kept_experiment, kept_runs, kept_sweep
+from mnist_helpers.metrics import (
+    accuracy_interval,
+    mean_interval,
+    paired_difference,
+    standard_error,
+)
 from mnist_helpers.records import Record, load_records
+from mnist_helpers.sources import PUBLICATIONS
+from mnist_helpers.writers import LIST
 from pipeline.notebooks import CHAPTERS
 
 RECORDS = CHAPTERS.parent / "_build" / "records"
@@ -76,6 +85,45 @@ def test_without_the_bug_every_recipe_is_back_over_seeds():
     found = of_grid("dropconnect")
     assert len(found) == 10 and all(len(seeds) >= 5 for seeds in found.values())
     assert all(np.mean(seeds) > 94 for seeds in found.values())
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[str, list[dict]]:
+    """The kept runs on digits, by model, in the order of their seeds."""
+    digits = SimpleNamespace(sha256=PUBLICATIONS["mnist"].sha256, split="original")
+    sweeps = (kept_sweep(name, digits, {}).runs for name in ("chapter-4-grid", "headline"))
+    return {model: runs for sweep in sweeps for model, runs in sweep.items()}
+
+
+def part(runs: list[dict], name: str) -> np.ndarray:
+    return np.array([run[name] for run in runs])
+
+
+def test_no_regularised_mlp_beats_the_plain_one_by_more_than_luck(kept):
+    """By the luck of the seeds alone one did: that of the images is larger."""
+    plain = kept["regularized_mlp_plain"]
+    by_seeds_alone = []
+    for model, runs in kept.items():
+        if model.startswith("regularized_mlp_") and not re.search("_(bug|plain)", model):
+            gain, seeds = mean_interval(part(runs, "test") - part(plain, "test"))
+            _, images = paired_difference(part(runs, "right"), part(plain, "right"))
+            assert gain < np.hypot(seeds, images), model
+            by_seeds_alone += [model] if gain > seeds else []
+    assert by_seeds_alone == ["regularized_mlp_l2_all_tenth"]
+
+
+@pytest.mark.parametrize(
+    ("model", "by_images", "by_people"),
+    [("logistic_regression", 0.27, 0.50), ("mlp", 0.144, 0.219)],
+)
+def test_other_people_move_an_accuracy_farther_than_other_images(
+    kept, model, by_images, by_people
+):
+    """Chapter 2 measures it for its own fits; these are the kept runs."""
+    writers = np.loadtxt(LIST, dtype=int).ravel()[1_000:]
+    right = kept[model][0]["right"]
+    assert 100 * standard_error(right) == pytest.approx(by_images, abs=0.005)
+    assert 100 * standard_error(right, writers) == pytest.approx(by_people, abs=0.005)
 
 
 def test_without_the_bug_no_network_is_near_75(runs: list[Record]):

@@ -1,0 +1,67 @@
+"""Who wrote the test images of MNIST (chapters 1 and 2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mnist_helpers.data import Mnist
+
+LIST = Path(__file__).parent / "test_writers.txt"
+FIRST_STUDENT = 2_100  # NIST's numbers below are members of the Census staff
+
+
+def published_writers(data: Mnist) -> np.ndarray | None:
+    """Who wrote each of the published test images, those of the validation included.
+
+    Parameters
+    ----------
+    data : Mnist
+        As `load_data` returned it, whole or the sample.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        NIST's numbers of the writers, int, shape (N,), in the published order.
+        None for Fashion-MNIST, which nobody wrote.
+
+    References
+    ----------
+    Yadav and Bottou (2019), "Cold case: the lost MNIST digits", whose list this is.
+
+    Examples
+    --------
+    >>> from mnist_helpers.data import load_data
+    >>> writers = published_writers(load_data())
+    >>> f"{len(writers):,} images by {len(np.unique(writers))} people"
+    '10,000 images by 297 people'
+    """
+    if data.data_set != "mnist":
+        return None
+    writers = np.loadtxt(LIST, dtype=int).ravel()  # (10000,)
+    return writers[::10] if data.is_sample else writers  # the sample has every tenth
+
+
+def writers_of(data: Mnist) -> np.ndarray | None:
+    """Who wrote each image of ``data.test``.
+
+    Parameters
+    ----------
+    data : Mnist
+        As `load_data` returned it.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        As of `published_writers`, shape (len(data.test),).
+
+    Examples
+    --------
+    >>> from mnist_helpers.data import load_data
+    >>> writers = writers_of(load_data())
+    >>> f"{len(writers):,} images by {len(np.unique(writers))} people"
+    '9,000 images by 297 people'
+    """
+    writers = published_writers(data)
+    return None if writers is None else writers[-len(data.test) :]

@@ -1,0 +1,39 @@
+"""The list of writers is QMNIST's, and says of MNIST what its authors found."""
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+
+from mnist_helpers.writers import FIRST_STUDENT, LIST, published_writers, writers_of
+
+
+def test_the_list_is_the_published_one():
+    writers = np.loadtxt(LIST, dtype=">i4").ravel()
+    assert writers.shape == (10_000,)
+    assert hashlib.sha256(writers.tobytes()).hexdigest() == (
+        "cd7ab6b87106c5a4c5f3b575b1c1c630649c48730f9041b4ce24c8ab74c96b1f"
+    )
+
+
+def test_images_0_to_5000_are_by_249_students_and_the_rest_by_48_of_the_staff(full_mnist):
+    """As Yadav and Bottou (2019) say, and chapter 1 with them."""
+    writers = published_writers(full_mnist)
+    student = writers >= FIRST_STUDENT
+    assert student[:5_001].all() and not student[5_001:].any()
+    assert len(np.unique(writers[student])) == 249
+    assert len(np.unique(writers[~student])) == 48
+
+
+def test_the_sample_has_every_tenth_writer_and_clothes_have_none(full_mnist):
+    writers = published_writers(full_mnist)
+    sample = published_writers(replace(full_mnist, is_sample=True))
+    assert np.array_equal(sample, writers[::10])
+    assert published_writers(replace(full_mnist, data_set="fashion_mnist")) is None
+
+
+def test_the_test_images_are_the_last_of_the_published_ones(full_mnist, full_loads):
+    writers = published_writers(full_mnist)
+    assert np.array_equal(writers_of(full_mnist), writers[1_000:])
+    assert np.array_equal(writers_of(full_loads(split="official")), writers)
+    assert writers_of(replace(full_mnist, data_set="fashion_mnist")) is None
