@@ -7,6 +7,8 @@ modules, and the fixtures that a test asks for say it.
 from __future__ import annotations
 
 import ast
+import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,11 +17,23 @@ import pytest
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
+NO_TENSORFLOW = TESTS / "no_tensorflow"
 
 # They take seconds to import, or start what takes seconds.
 SLOW_PACKAGES = {"tensorflow", "keras", "playwright", "distributed", "small_book"}
 SLOW_FIXTURES = {"browser", "book", "start_python", "full_loads"}
 SLOW_MARKS = {"network", "long", "chapters"}
+
+
+def only_quick(config: pytest.Config) -> bool:
+    """Whether quick tests alone are wanted, as `make quick` wants them."""
+    return config.option.markexpr == "quick"
+
+
+def forbid_tensorflow() -> None:
+    """Have each import of TensorFlow fail, here and in the processes that tests start."""
+    sys.path.insert(0, str(NO_TENSORFLOW))
+    os.environ["PYTHONPATH"] = str(NO_TENSORFLOW)
 
 
 def is_quick(test: pytest.Item) -> bool:

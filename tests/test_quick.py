@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from quick import TESTS, may_be_quick
-
-from pipeline.contents import ROOT
+from quick import NO_TENSORFLOW, TESTS, may_be_quick, only_quick
 
 
 @pytest.mark.parametrize(
@@ -36,15 +34,33 @@ def test_a_test_is_quick_if_all_that_it_imports_is(tmp_path: Path, source: str, 
     assert may_be_quick(module) == quick
 
 
-def test_make_quick_runs_where_tensorflow_cannot_be_imported_by_any_process():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "PYTHONPATH=tests/no_tensorflow $(RUN) pytest -m quick tests" in makefile
+IMPORTS = """import subprocess, sys
+def test_here():
+    import tensorflow
+def test_in_another_process():
+    done = subprocess.run([sys.executable, "-c", "import " + "tensorflow"], stderr=-1)
+    assert done.returncode == 0, done.stderr.decode()
+"""
+
+
+def test_where_quick_tests_alone_are_wanted_every_import_of_tensorflow_fails(tmp_path: Path):
+    # Without the tests' own hooks, which would see the first import and leave the module out.
+    source = f"import quick\nquick.forbid_tensorflow()\n{IMPORTS}"
+    (tmp_path / "test_it.py").write_text(source, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-S", "-c", "import tensorflow"],
-        env=os.environ | {"PYTHONPATH": str(TESTS / "no_tensorflow")},
+        [sys.executable, "-m", "pytest", "--rootdir", str(tmp_path), "-c", os.devnull, "-q", "."],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(TESTS)},
         capture_output=True,
         text=True,
         encoding="utf-8",
     )
-    assert done.returncode == 1
-    assert "A quick test imports TensorFlow" in done.stderr
+    assert "2 failed" in done.stdout
+    assert done.stdout.count("ImportError: A quick test imports TensorFlow") >= 2
+
+
+def test_the_tests_here_forbid_it_where_quick_tests_alone_are_wanted(request):
+    """As `make quick` does, which runs this test, too."""
+    forbidden = str(NO_TENSORFLOW) in sys.path
+    assert forbidden == only_quick(request.config)
+    assert forbidden == (os.environ.get("PYTHONPATH") == str(NO_TENSORFLOW))

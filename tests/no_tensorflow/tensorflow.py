@@ -1,4 +1,4 @@
-"""Stands before TensorFlow on the path of `make quick`: a quick test that imports it fails."""
+"""Stands before TensorFlow on the path of quick tests: a quick test that imports it fails."""
 
 raise ImportError(
     "A quick test imports TensorFlow, here or in a process that it started. tests/quick.py says "
