@@ -42,8 +42,9 @@ LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
 RUNS := $(IN_ORDER) $(if $(LONG),$(LONG_RUN))
 # What makes the pages. Folders count, too: one is newer when a file in it is gone.
-MAKERS := requirements.lock $(wildcard pipeline pipeline/*.py mnist_helpers/*.py \
-    mnist_helpers/kept_* mnist_helpers/kept_*/*)
+MAKERS := requirements.lock $(wildcard $(foreach folder,pipeline pipeline/site pipeline/draw,\
+    $(folder) $(folder)/*.py) mnist_helpers/*.py \
+    mnist_helpers/kept/* mnist_helpers/kept/*/*)
 # What they show besides the chapters' runs.
 SHOWN := $(PAGES) $(wildcard chapters/*.bib chapters/_static chapters/_static/* chapters/_static/*/*)
 
@@ -110,7 +111,7 @@ $(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED) $(BUILD)/forgotten
 # The page "Draw a digit" runs what the chapters trained.
 $(BUILD)/draw/manifest.js: $(COMPARED) $(BUILD)/forgotten $(MAKERS)
 	@echo "Packing the networks for the browser"
-	@$(RUN) pipeline.browser_models $(BUILD)
+	@$(RUN) pipeline.draw.pack $(BUILD)
 
 # ---- the reader's edition ----
 
@@ -122,12 +123,12 @@ $(BUILD)/editions/.made: $(EXECUTED) $(SHOWN) $(MAKERS) _config.yml _toc.yml
 
 $(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/editions/.made $(BUILD)/draw/manifest.js $(SHOWN) $(MAKERS) _config.yml _toc.yml
 	@echo "Rendering the site"
-	@$(RUN) pipeline.render_site $(BUILD)
+	@$(RUN) pipeline.site.render $(BUILD)
 
 whole-pdf: $(BUILD)/book.pdf
 
 $(BUILD)/book.pdf: $(BUILD)/html/index.html
-	@$(RUN) pipeline.print_book $(BUILD)
+	@$(RUN) pipeline.site.pdf $(BUILD)
 
 # ---- for whoever works on the book ----
 
@@ -139,19 +140,27 @@ whole-test: $(READY)
 	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line $(FEW_STEPS) \
 	    test-code test-notebooks test-site
 
+OF_THE_SITE := tests/site/test_site.py tests/site/test_editions.py
+
 test-code: $(EXECUTED)
-	OMP_NUM_THREADS=1 $(RUN) pytest -m "not long" tests --ignore=tests/test_site.py
+	OMP_NUM_THREADS=1 $(RUN) pytest -m "not long" tests $(addprefix --ignore=,$(OF_THE_SITE))
 
 # The site has the full data; nbval runs the chapters on the sample, which is quicker and tests that way, too.
 WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=http://127.0.0.1:9/ \
     PATH="$(abspath $(VENV)/bin)"
 
-test-notebooks: $(BUILD)/editions/.made
-	$(RUN) pipeline.few_steps $(PARAMETERS) $(BUILD)/editions $(BUILD)/few-steps
-	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(BUILD)/few-steps
+PREPARED := $(CHAPTERS:%=$(BUILD)/few-steps/%.ipynb)
+
+$(PREPARED): $(BUILD)/few-steps/%.ipynb: $(BUILD)/editions/.made $(PARAMETERS)
+	@mkdir -p $(@D)
+	@$(RUN) papermill --log-level WARNING --prepare-only $(BUILD)/editions/$*.ipynb $@ \
+	    --parameters_yaml "$$(sed -n 's/^$*: *//p' $(PARAMETERS))"
+
+test-notebooks: $(PREPARED)
+	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(PREPARED)
 
 test-site: whole-site
-	$(RUN) pytest tests/test_site.py
+	$(RUN) pytest $(OF_THE_SITE)
 
 # tests/quick.py says which tests are quick, and has each import of TensorFlow fail.
 quick: $(READY)
@@ -160,7 +169,7 @@ quick: $(READY)
 	OMP_NUM_THREADS=1 $(RUN) pytest -m quick tests
 
 test-faults: $(READY)
-	$(RUN) pytest -m long tests/test_faults.py
+	$(RUN) pytest -m long tests/faults
 
 # PyTorch is large and of use here alone: it has an environment of its own.
 PEERS := .venv-bench
@@ -178,13 +187,15 @@ bench: $(READY) $(PEERS)/.ready
 
 KEPT := $(BUILD)/kept
 KEPT_RUNS := $(patsubst %,$(KEPT)/long-%,0 1 2 3 4)
-KEPT_SWEEPS := $(patsubst sweeps/%.yml,$(KEPT)/%,$(wildcard sweeps/*.yml))
+KEPT_SWEEPS := $(patsubst experiments/sweeps/%.yml,$(KEPT)/%,$(wildcard experiments/sweeps/*.yml))
 
 # What is finished is not run again, unless requirements.lock changed.
 kept: $(KEPT_RUNS:%=%/.kept) $(KEPT_SWEEPS:%=%/.kept)
 	@$(MAKE) --no-print-directory --jobs=2 book  # its records are what chapter 8 sets beside its own
-	$(RUN) bench.going_further
-	@git status --short mnist_helpers/kept_*
+	$(RUN) experiments.going_further
+	$(RUN) experiments.parts
+	$(RUN) experiments.twins
+	@git status --short mnist_helpers/kept
 
 ONE_LONG_RUN = papermill chapters/06-deeper-cnn.ipynb
 ITS_SEED = -p num_steps 20001 -p seed $*
@@ -192,13 +203,13 @@ ITS_SEED = -p num_steps 20001 -p seed $*
 $(KEPT)/long-%/.kept: $(READY)
 	@mkdir -p $(@D)
 	OMP_NUM_THREADS=1 $(VENV)/bin/$(ONE_LONG_RUN) $(@D)/out.ipynb $(ITS_SEED) -p record_dir "$(abspath $(@D))"
-	$(RUN) pipeline.keep_run $(@D)/06-deeper-cnn--deeper_cnn--20001-steps--seed-$*.json \
+	$(RUN) experiments.keep run $(@D)/06-deeper-cnn--deeper_cnn--20001-steps--seed-$*.json \
 	    "OMP_NUM_THREADS=1 $(ONE_LONG_RUN) out.ipynb $(ITS_SEED)"
 	@touch $@
 
-$(KEPT_SWEEPS:%=%/.kept): $(KEPT)/%/.kept: sweeps/%.yml $(READY)
+$(KEPT_SWEEPS:%=%/.kept): $(KEPT)/%/.kept: experiments/sweeps/%.yml $(READY)
 	$(RUN) pipeline.sweep $< $(@D)
-	$(RUN) pipeline.keep_sweep $< $(@D)
+	$(RUN) experiments.keep sweep $< $(@D)
 	@touch $@
 
 # ---- what others publish ----

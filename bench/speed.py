@@ -1,11 +1,13 @@
 """Time the training of the book's networks beside Keras and PyTorch.
 
-usage: speed.py [--rounds N] [--peers PYTHON] [--out FILE]
+usage: python -m bench.speed [--rounds N] [--peers PYTHON] [--out FILE]
 
 Everything runs on this machine, in this run, in turns: round after round, each
-way once a round, so that a slow minute slows all alike. The sides are processes
-of their own; one waits while the other works. Without PyTorch (PYTHON is the
-interpreter of an environment that has it) its columns stay empty and say so.
+way once a round, so that a slow minute slows all alike. The clock is that of the
+processor: the seconds that the cores have worked, whatever else the machine does.
+The sides are processes of their own; one waits while the other works. Without
+PyTorch (PYTHON is the interpreter of an environment that has it) its rows stay
+empty and say so.
 """
 
 from __future__ import annotations
@@ -19,26 +21,28 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from tqdm import tqdm
 
-from bench.page import RESULTS, ROOT, parts_table, table
-from bench.work import NUM_STEPS, WAYS, WORKS
+from bench.page import RESULTS, ROOT, parts_table, tables
+from bench.work import NUM_STEPS, WORKS
 from mnist_helpers.data import load_data
 from mnist_helpers.files import write_whole
-from mnist_helpers.threads import core_count
 
 TAKEN_APART = ("mlp", "deeper_cnn")  # the works whose step is large enough to take apart
-NOT_OFFERED = {("keras", "mlp_weight_dropout")}  # Keras has no such layer
+NO_SUCH_LAYER = {("keras", "mlp_weight_dropout"), ("keras_tuned", "mlp_weight_dropout")}
 
 
 class Side:
     """A process that trains when asked."""
 
-    def __init__(self, command: list[str], threads: int):
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+    def __init__(self, command: list[str], threads: int, scratch: str):
+        environment = os.environ | {
+            "OMP_NUM_THREADS": str(threads),
+            "PYTHONPATH": str(ROOT),
+            "TORCHINDUCTOR_CACHE_DIR": scratch,  # empty: what was compiled before does not count
+        }
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -62,53 +66,35 @@ class Side:
         return json.loads(line)
 
 
-def measure(sides: dict[str, Side], rounds: int) -> tuple[dict, list[float], dict]:
-    """Seconds of every round by work and way, the peak of each, and the parts of our steps."""
-    jobs = [(work, way) for work in WORKS for way in sides if (way, work) not in NOT_OFFERED]
-    seconds = {job: {"whole": [], "steps": []} for job in jobs}
-    peaks = []
+def measure(sides: dict[str, Side], rounds: int) -> dict:
+    """Every round's readings: of each work by each way, of the square product, of the parts."""
+    jobs = [(work, way) for work in WORKS for way in sides if (way, work) not in NO_SUCH_LAYER]
+    works = {work: {} for work in WORKS}
     parts = {work: {} for work in TAKEN_APART}
+    rates = []
     with tqdm(total=rounds * len(jobs), unit="run") as progress:
         for _ in range(rounds):
-            peaks.append(
-                max(side.ask("peak")["operations_per_second"] for side in set(sides.values()))
+            rates.append(
+                max(
+                    sides[way].ask("square_product")["operations_per_second"] / 1e9
+                    for way in ("ours", "tensors")
+                    if way in sides
+                )
             )
-            for work, found in parts.items():
+            for work in TAKEN_APART:
                 for name, part in sides["ours"].ask("parts", work)["parts"].items():
-                    found.setdefault(name, part | {"rounds": []})
-                    found[name]["rounds"].append(part["milliseconds"])
+                    kept = parts[work].setdefault(
+                        name, {"operations": part["operations"], "milliseconds": []}
+                    )
+                    kept["milliseconds"].append(round(part["milliseconds"], 4))
             for work, way in jobs:
                 progress.set_description(f"{work}, {way}")
                 answer = sides[way].ask(way, work)
-                for kind in ("whole", "steps"):
-                    seconds[work, way][kind].append(answer[kind])
+                kept = works[work].setdefault(way, {"step": [], "start": []})
+                for kind, readings in kept.items():
+                    readings.append(round(answer[kind], 4))
                 progress.update()
-    for found in parts.values():
-        for part in found.values():
-            part["milliseconds"] = median(part.pop("rounds"))
-    return seconds, peaks, parts
-
-
-def summary(seconds: dict, peaks: list[float]) -> list[dict]:
-    """One row a work: medians in seconds, and ratios to ours, round by round."""
-    peak = max(peaks)
-    rows = []
-    for name, work in WORKS.items():
-        row = {"work": name, "title": work.title, "limit": work.operations / peak}
-        for way in WAYS:
-            times = seconds.get((name, way))
-            if times:
-                ratios = np.divide(times["whole"], seconds[name, "ours"]["whole"])
-                row[way] = {
-                    "whole": median(times["whole"]),
-                    "steps": median(times["steps"]),
-                    "whole_rounds": times["whole"],
-                    "steps_rounds": times["steps"],
-                    "ratio": float(np.median(ratios)),
-                    "ratio_range": [float(ratios.min()), float(ratios.max())],
-                }
-        rows.append(row)
-    return rows
+    return {"gflops": [round(rate, 2) for rate in rates], "works": works, "parts": parts}
 
 
 def processor() -> str:
@@ -124,48 +110,49 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
+def start(options: argparse.Namespace, scratch: str) -> dict[str, Side]:
+    """The processes, by the ways that each of them goes."""
+    # Keras has a process of its own: our loop asks for operations that repeat bit for bit.
+    command = [sys.executable, "-m", "bench.tensorflow_side"]
+    book, keras = (Side(command, options.threads, scratch) for _ in range(2))
+    sides = {"ours": book, "keras": keras, "keras_tuned": keras}
+    if not options.peers:
+        print("PyTorch is not installed: its rows stay empty.", file=sys.stderr)
+        return sides
+    mnist = load_data("mnist")
+    arrays = Path(scratch) / "mnist.npz"
+    np.savez(arrays, images=mnist.train.images, classes=mnist.train.classes.astype(np.int64))
+    script = ROOT / "bench" / "pytorch_side.py"
+    command = [options.peers, str(script), str(arrays), str(options.threads)]
+    peers = Side(command, options.threads, scratch)
+    return sides | dict.fromkeys(("loader", "tensors", "compiled"), peers)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=min(2, core_count()))
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--peers", default="")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
 
-    book = Side([sys.executable, "-m", "bench.tensorflow_side"], options.threads)
-    sides = {"ours": book, "keras": book}
-    if options.peers:
-        mnist = load_data("mnist")
-        with tempfile.TemporaryDirectory() as scratch:
-            arrays = Path(scratch) / "mnist.npz"
-            np.savez(
-                arrays, images=mnist.train.images, classes=mnist.train.classes.astype(np.int64)
-            )
-            script = ROOT / "bench" / "pytorch_side.py"
-            peers = Side(
-                [options.peers, str(script), str(arrays), str(options.threads)], options.threads
-            )
-        sides |= {"tensors": peers, "loader": peers}
-    else:
-        print("PyTorch is not installed: its columns stay empty.", file=sys.stderr)
-
-    seconds, peaks, parts = measure(sides, options.rounds)
+    with tempfile.TemporaryDirectory() as scratch:
+        sides = start(options, scratch)
+        measured = measure(sides, options.rounds)
     result = {
         "when": datetime.date.today().isoformat(),
         "processor": processor(),
         "threads": options.threads,
         "rounds": options.rounds,
         "num_steps": NUM_STEPS,
-        "peak_gflops": max(peaks) / 1e9,
         "versions": {
             key: value for side in set(sides.values()) for key, value in side.facts.items()
         },
-        "rows": summary(seconds, peaks),
-        "parts": parts,
+        **measured,
     }
     text = json.dumps(result, indent=1) + "\n"
-    write_whole(options.out, lambda stream: stream.write(text.encode()))
-    print(table(result))
+    write_whole(options.out, text.encode())
+    print(tables(result))
     print(parts_table(result))
 
 

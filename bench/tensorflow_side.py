@@ -5,63 +5,22 @@ Our side runs the functions that stand in the chapters, not copies of them.
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import linecache
 import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from bench.serve import MATRIX, peak_of, serve
-from bench.work import NUM_STEPS, WORKS, convolution
+from bench.serve import MATRIX, rate_of, serve
+from bench.work import NUM_STEPS, STEPS_PER_CALL, WORKS, convolution, found
 from mnist_helpers.data import load_data
 from mnist_helpers.device import set_seed, use_device
 from mnist_helpers.training import shuffled_batches, train
-from pipeline.notebooks import CHAPTERS, code_cells, read
+from pipeline.notebooks import definitions
 
 import tensorflow as tf  # isort: skip (after the helpers, which keep its start quiet)
-
-
-def definitions(chapter: str) -> dict[str, object]:
-    """Execute a chapter's imports, functions and constants, and nothing else.
-
-    Where a name is defined twice, the first definition counts: later ones are
-    those of exercises.
-    """
-    names: dict[str, object] = {}
-    for number, cell in enumerate(code_cells(read(CHAPTERS / f"{chapter}.ipynb"))):
-        file = f"{chapter}, cell {number}"
-        # TensorFlow compiles from the source, and looks for it here.
-        linecache.cache[file] = len(cell.source), None, cell.source.splitlines(True), file
-        for node in ast.parse(cell.source).body:
-            if isinstance(node, ast.FunctionDef):
-                wanted = node.name not in names
-            elif isinstance(node, ast.Assign):
-                wanted = _is_literal(node.value) and not any(
-                    name in names for name in _names(node.targets[0])
-                )
-            else:
-                wanted = isinstance(node, ast.Import | ast.ImportFrom)
-            if wanted:
-                # A function whose defaults are results of a run cannot be had without it.
-                with contextlib.suppress(NameError):
-                    exec(compile(ast.Module([node], []), file, "exec"), names)
-    return names
-
-
-def _is_literal(node: ast.expr) -> bool:
-    try:
-        ast.literal_eval(node)
-    except ValueError:
-        return False
-    return True
-
-
-def _names(target: ast.expr) -> list[str]:
-    return [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
 
 
 class Book:
@@ -91,11 +50,11 @@ class Book:
             )
         if work == "simple_cnn":
             variables = [tf.Variable(value) for value in self.simple["initial_values"](0)]
-            self.simple["variables"] = variables
-            for position, variable in enumerate(variables):  # the names that its layers use
-                kind = ("weights", "biases")[position % 2]
-                self.simple[f"layer{position // 2 + 1}_{kind}"] = variable
-            return self.simple["train_step"]
+            its_names = {  # by which the chapter's layers know them
+                f"layer{position // 2 + 1}_{('weights', 'biases')[position % 2]}": variable
+                for position, variable in enumerate(variables)
+            }
+            return definitions("05-simple-cnn", variables=variables, **its_names)["train_step"]
         variables = self.deeper["new_variables"]()
         update, _ = self.deeper["make_adam"](variables, settings.learning_rate)
         loss = self.deeper["fused_loss"]
@@ -107,39 +66,52 @@ class Book:
 
     def ours(self, work: str, num_steps: int = NUM_STEPS) -> dict:
         """Train with the book's loop."""
-        batches = shuffled_batches(len(self.images), WORKS[work].batch_size, num_steps, seed=0)
-        began = time.perf_counter()
+        batches = shuffled_batches(
+            len(self.images), WORKS[work].batch_size, 2 * num_steps + 1, seed=0
+        )
+        times = [time.process_time()]
+
+        def read_the_clock() -> float:  # called after step 0 and after every num_steps
+            times.append(time.process_time())
+            return 0.0
+
         curve = train(
             self.new_step(work),
             self.images_for(work),
             self.labels,
             batches,
-            evaluate_every=num_steps + 1,
+            evaluate=read_the_clock,
+            evaluate_every=num_steps,
         )
-        whole = time.perf_counter() - began
-        return {"whole": whole, "steps": curve.seconds, "loss": float(curve.loss[-20:].mean())}
+        began, _, first, second = times
+        return found([began, first, second], float(curve.loss[-20:].mean()))
 
-    def keras(self, work: str, num_steps: int = NUM_STEPS) -> dict:
-        """Train with Keras' `fit` on a `tf.data` pipeline; then fit again, warmed up."""
-        began = time.perf_counter()
-        model = keras_model(work)
-        data = (
-            tf.data.Dataset.from_tensor_slices((self.images_for(work), self.labels))
-            .shuffle(10_000)
-            .repeat()
-            .batch(WORKS[work].batch_size)
-            .prefetch(tf.data.AUTOTUNE)
-        )
-        history = model.fit(data, steps_per_epoch=num_steps, verbose=0)
-        whole = time.perf_counter() - began
-        began = time.perf_counter()
-        model.fit(data, steps_per_epoch=num_steps, verbose=0)
-        steps = time.perf_counter() - began
-        return {"whole": whole, "steps": steps, "loss": history.history["loss"][-1]}
+    def keras(self, work: str, num_steps: int = NUM_STEPS, tuned: bool = False) -> dict:
+        """Train with Keras' `fit`: on a `tf.data` pipeline, or on arrays, many steps a call."""
+        batch_size = WORKS[work].batch_size
+        images = self.images_for(work)
+        times = [time.process_time()]
+        model = keras_model(work, STEPS_PER_CALL if tuned else 1)
+        if tuned:
+            chosen = np.arange(num_steps * batch_size) % len(images)
+            fit = partial(model.fit, images[chosen], self.labels[chosen], batch_size=batch_size)
+        else:
+            data = (
+                tf.data.Dataset.from_tensor_slices((images, self.labels))
+                .shuffle(10_000)
+                .repeat()
+                .batch(batch_size)
+                .prefetch(tf.data.AUTOTUNE)
+            )
+            fit = partial(model.fit, data, steps_per_epoch=num_steps)
+        for _ in range(2):
+            history = fit(verbose=0)
+            times.append(time.process_time())
+        return found(times, history.history["loss"][-1])
 
 
-def keras_model(work: str) -> tf.keras.Model:
-    """The same network in Keras."""
+def keras_model(work: str, steps_per_call: int = 1) -> tf.keras.Model:
+    """The same network in Keras; all else as Keras has it."""
     layers = tf.keras.layers
     body = {
         "mlp": [tf.keras.Input((784,)), layers.Dense(1_024, "relu")],
@@ -167,90 +139,132 @@ def keras_model(work: str) -> tf.keras.Model:
         tf.keras.optimizers.Adam(rate) if work == "deeper_cnn" else tf.keras.optimizers.SGD(rate),
         tf.keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
+        steps_per_execution=steps_per_call,
     )
     return model
 
 
-def matmul_peak(_: str) -> dict:
+def square_product(_: str) -> dict:
     """What TensorFlow's matrix product reaches."""
     a = tf.random.normal([MATRIX, MATRIX])
     product = tf.function(lambda: tf.reduce_sum(a @ a))
-    return peak_of(lambda: product().numpy())
+    return rate_of(lambda: product().numpy())
 
 
-def parts(work: str, repeats: int = 200) -> dict:
-    """Milliseconds of the large operations of one training step, each alone.
+Part = tuple[int, Callable[[], object]]  # operations of its products, and what does them
+
+
+def parts(book: Book, work: str, repeats: int = 100) -> dict:
+    """Milliseconds of the large parts of one training step, each as it runs in the graph.
+
+    A part is repeated by a loop inside a compiled function, as our steps are. It leaves its
+    results in variables, so that no repetition can be left out.
 
     Returns
     -------
     dict
-        ``parts``: from the name of an operation to its time and its arithmetic,
+        ``parts``: from the name of a part to its time and its arithmetic,
         in milliseconds and in operations.
     """
-    pieces = (_mlp_parts if work.startswith("mlp") else _deeper_cnn_parts)(WORKS[work].batch_size)
-    found = {}
+    pieces = (_mlp_parts if work.startswith("mlp") else _deeper_cnn_parts)(book)
+    measured = {}
     for name, (operations, piece) in pieces.items():
-        piece()  # a first call may choose an algorithm
-        began = time.perf_counter()
-        for _ in range(repeats):
+        run = repeated(piece)
+        run(1)
+        began = time.process_time()
+        run(repeats)
+        milliseconds = 1_000 * (time.process_time() - began) / repeats
+        measured[name] = {"milliseconds": milliseconds, "operations": operations}
+    return {"parts": measured}
+
+
+def repeated(piece: Callable[[], object]) -> Callable[[int], None]:
+    """A compiled function that does a piece as often as it is told."""
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32)])
+    def run(times):
+        for _ in tf.range(times):
             piece()
-        milliseconds = 1_000 * (time.perf_counter() - began) / repeats
-        found[name] = {"milliseconds": milliseconds, "operations": operations}
-    return {"parts": found}
+
+    return lambda times: run(tf.constant(times))
 
 
-def _mlp_parts(batch_size: int) -> dict[str, tuple[int, Callable[[], object]]]:
-    images, slopes = tf.random.normal([batch_size, 784]), tf.random.normal([batch_size, 1_024])
-    weights, by_weights = (tf.Variable(tf.random.normal([784, 1_024])) for _ in range(2))
-    product = 2 * batch_size * 784 * 1_024
+def _mlp_parts(book: Book) -> dict[str, Part]:
+    size = WORKS["mlp"].batch_size
+    images, hidden = tf.random.normal([size, 784]), _kept([size, 1_024])
+    weights, by_weights = _kept([784, 1_024]), _kept([784, 1_024])
+    product = 2 * size * 784 * 1_024
     return {
-        "hidden layer, forward": (product, lambda: images @ weights),
+        "hidden layer, forward": (product, lambda: hidden.assign(images @ weights)),
         "its weights' derivatives": (
             product,
-            lambda: tf.matmul(images, slopes, transpose_a=True),
+            lambda: by_weights.assign(tf.matmul(images, hidden, transpose_a=True)),
         ),
-        "update of its weights": (
-            2 * 784 * 1_024,
-            lambda: weights.assign_sub(0.5 * by_weights),
-        ),
+        "update of its weights": (0, lambda: weights.assign_sub(1e-9 * by_weights)),
     }
 
 
-def _deeper_cnn_parts(batch_size: int) -> dict[str, tuple[int, Callable[[], object]]]:
-    images = tf.random.normal([batch_size, 28, 28, 1])
-    maps1 = tf.random.normal([batch_size, 28, 28, 32])
-    pooled = tf.random.normal([batch_size, 14, 14, 32])
-    maps2 = tf.random.normal([batch_size, 14, 14, 64])
-    kernels1, kernels2 = tf.random.normal([5, 5, 1, 32]), tf.random.normal([5, 5, 32, 64])
-    first = 2 * batch_size * convolution(28 * 28, 1, 32) // 3
-    second = 2 * batch_size * convolution(14 * 14, 32, 64) // 3
+def _deeper_cnn_parts(book: Book) -> dict[str, Part]:
+    size = WORKS["deeper_cnn"].batch_size
+    images = tf.random.normal([size, 28, 28, 1])
+    maps1, pooled1 = _kept([size, 28, 28, 32]), _kept([size, 14, 14, 32])
+    maps2, pooled2 = _kept([size, 14, 14, 64]), _kept([size, 7, 7, 64])
+    kernels1, kernels2 = _kept([5, 5, 1, 32]), _kept([5, 5, 32, 64])
+    by_kernels1, by_kernels2 = _kept([5, 5, 1, 32]), _kept([5, 5, 32, 64])
+    first = 2 * size * convolution(28, 1, 32) // 3
+    second = 2 * size * convolution(14, 32, 64) // 3
     one = {"strides": [1, 1, 1, 1], "padding": "SAME"}
     two = {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "SAME"}
+    variables = book.deeper["new_variables"]()
+    update, _ = book.deeper["make_adam"](variables, WORKS["deeper_cnn"].learning_rate)
+    gradients = [tf.random.normal(w.shape) for w in variables]
 
-    def by_kernels(images: tf.Tensor, kernels: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
-        return tf.raw_ops.Conv2DBackpropFilter(
-            input=images, filter_sizes=kernels.shape, out_backprop=slopes, **one
+    def derivatives(images: tf.Tensor, kernels: tf.Variable, slopes: tf.Tensor) -> None:
+        kernels.assign(
+            tf.raw_ops.Conv2DBackpropFilter(
+                input=images, filter_sizes=kernels.shape, out_backprop=slopes, **one
+            )
         )
 
+    def pool(maps: tf.Variable, pooled: tf.Variable) -> None:
+        """Forward, and back to where the largest numbers stood."""
+        largest = tf.nn.max_pool2d(maps, 2, 2, "SAME")
+        back = tf.raw_ops.MaxPoolGrad(orig_input=maps, orig_output=largest, grad=pooled, **two)
+        maps.assign(back)
+
     return {
-        "first convolution, forward": (first, lambda: tf.nn.conv2d(images, kernels1, **one)),
-        "the first's kernels' derivatives": (first, lambda: by_kernels(images, kernels1, maps1)),
-        "first pools, both ways": (
-            0,
-            lambda: (
-                tf.nn.max_pool2d(maps1, 2, 2, "SAME"),
-                tf.raw_ops.MaxPoolGrad(orig_input=maps1, orig_output=pooled, grad=pooled, **two),
-            ),
+        "first convolution, forward": (
+            first,
+            lambda: maps1.assign(tf.nn.conv2d(images, kernels1, **one)),
         ),
-        "second convolution, forward": (second, lambda: tf.nn.conv2d(pooled, kernels2, **one)),
-        "the second's kernels' derivatives": (second, lambda: by_kernels(pooled, kernels2, maps2)),
+        "the first's kernels' derivatives": (
+            first,
+            lambda: derivatives(images, by_kernels1, maps1),
+        ),
+        "first pool, both ways": (0, lambda: pool(maps1, pooled1)),
+        "second convolution, forward": (
+            second,
+            lambda: maps2.assign(tf.nn.conv2d(pooled1, kernels2, **one)),
+        ),
+        "the second's kernels' derivatives": (
+            second,
+            lambda: derivatives(pooled1, by_kernels2, maps2),
+        ),
         "the second's inputs' derivatives": (
             second,
-            lambda: tf.raw_ops.Conv2DBackpropInput(
-                input_sizes=[batch_size, 14, 14, 32], filter=kernels2, out_backprop=maps2, **one
+            lambda: pooled1.assign(
+                tf.raw_ops.Conv2DBackpropInput(
+                    input_sizes=pooled1.shape, filter=kernels2, out_backprop=maps2, **one
+                )
             ),
         ),
+        "second pool, both ways": (0, lambda: pool(maps2, pooled2)),
+        "Adam's update": (0, lambda: update(gradients)),
     }
+
+
+def _kept(shape: list[int]) -> tf.Variable:
+    return tf.Variable(tf.random.normal(shape))
 
 
 if __name__ == "__main__":
@@ -259,6 +273,12 @@ if __name__ == "__main__":
     mnist = load_data("mnist")
     book = Book(mnist.train.images, mnist.train.labels)
     serve(
-        {"ours": book.ours, "keras": book.keras, "peak": matmul_peak, "parts": parts},
+        {
+            "ours": book.ours,
+            "keras": book.keras,
+            "keras_tuned": partial(book.keras, tuned=True),
+            "square_product": square_product,
+            "parts": partial(parts, book),
+        },
         {"device": device, "tensorflow": tf.__version__, "python": sys.version.split()[0]},
     )

@@ -19,7 +19,7 @@ One module, one idea:
 ``masks``          random masks for chapter 4, drawn quickly
 ``records``        what a run leaves behind for chapter 7
 ``weights``        what a run learned, for the page that runs in the browser
-``evidence``       runs too long for every build, kept in the repository
+``kept``           runs too long for every build, kept in the repository
 ``original``       the figures that the original notebook printed
 ``figures``        the house style
 ``words``          sentences that a run completes
@@ -54,11 +54,11 @@ def without_start_up_remarks() -> Iterator[None]:
     >>> with without_start_up_remarks():
     ...     import tensorflow as tf
     """
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
+        os.dup2(stderr, 2)
         os.close(nowhere)
-        os.close(kept)
+        os.close(stderr)

@@ -33,7 +33,7 @@ def user_path(path: str | Path) -> Path:
         raise FileNotFoundError(f"There is no home folder for {str(path)!r}: {error}") from error
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file under another name, then rename it, which is one step.
 
     Two processes that do this at once each replace the file as a whole.
@@ -42,8 +42,8 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     ----------
     path : pathlib.Path
         The file; its folder is made if need be.
-    write : callable
-        Writes the content to the open binary file that it is given.
+    content : bytes or callable
+        What the file is to hold, or what writes that to the open binary file that it is given.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder) / "seven", lambda stream: stream.write(b"7"))
+    ...     write_whole(Path(folder) / "seven", b"7")
     ...     (Path(folder) / "seven").read_bytes()
     b'7'
     """
@@ -62,7 +62,10 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     partial = path.parent / f"{PARTIAL}{uuid.uuid4().hex}"
     try:
         with partial.open("xb") as stream:
-            write(stream)
+            if callable(content):
+                content(stream)
+            else:
+                stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)

@@ -1,31 +1,62 @@
-"""How a number gets from a run into the sentences about it.
+"""The one way by which a number of a run gets into the sentences about it.
 
-MyST-NB, which makes the pages, has this function, too, and brings Sphinx along. A
-notebook that only runs, as in Colab, needs neither: here is what it writes.
+MyST-NB, which makes the pages, finds numbers by what its own ``glue`` writes into a
+notebook. It brings Sphinx along, which a notebook that only runs, as in Colab, does not
+need: so we write the same ourselves.
 """
 
 from __future__ import annotations
 
-from IPython.core.formatters import format_display_data
-from IPython.display import display as publish
+import numpy as np
+from IPython.display import display
+
+PREFIX = "application/papermill.record/"  # what begins so is in the notebook, and not on the page
 
 
-def glue(name: str, value: object, display: bool = True) -> None:
-    """Put a value into the notebook, under a name by which sentences can ask for it.
+def quote(chapter: str, **numbers: object) -> None:
+    """Give numbers, or texts, to the sentences of a chapter.
+
+    How they are written, with how many digits for instance, stands in the sentence.
 
     Parameters
     ----------
-    name : str
-        What stands in the prose, as in ``{glue:text}`name:.1f```.
-    value : object
-        A Python number, a text, or anything that a notebook can show.
-    display : bool
-        Whether the cell is to show it, too.
+    chapter : str
+        What their names begin with in the sentences.
+    **numbers
+        Python numbers and texts, NumPy's scalars, or tensors without axes. An underscore in a
+        name is a hyphen in the sentence.
+
+    Raises
+    ------
+    TypeError
+        If one of them is neither a number nor a text; it is named.
+
+    Examples
+    --------
+    >>> quote("cnn", test_accuracy=92.0512)  # for {glue:text}`cnn-test-accuracy:.1f`
+    {'application/papermill.record/text/plain': '92.0512'}
     """
-    prefix = "" if display else "application/papermill.record/"
-    data, metadata = format_display_data(value)
-    publish(
-        {prefix + kind: content for kind, content in data.items()},
-        metadata=metadata | {"scrapbook": {"name": name, "mime_prefix": prefix}},
-        raw=True,
-    )
+    for name, value in numbers.items():
+        single = _single(value)
+        if not isinstance(single, (int, float, str)):
+            raise TypeError(
+                f"{name} of {chapter!r} is {value!r}; a sentence can quote a number or a text."
+            )
+        display(
+            {f"{PREFIX}text/plain": repr(single)},
+            metadata={
+                "scrapbook": {
+                    "name": f"{chapter}-{name.replace('_', '-')}",
+                    "mime_prefix": PREFIX,
+                }
+            },
+            raw=True,
+        )
+
+
+def _single(value: object) -> object:
+    """Python's own number in place of NumPy's or TensorFlow's."""
+    if not hasattr(value, "__array__"):
+        return value
+    array = np.asarray(value)
+    return array if array.ndim else array.item()

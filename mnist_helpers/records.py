@@ -149,7 +149,7 @@ def save_record(
         ),
     )
     text = json.dumps(facts, indent=1, allow_nan=False)
-    write_whole(folder / f"{name}.json", lambda stream: stream.write(text.encode()))
+    write_whole(folder / f"{name}.json", text.encode())
     return folder / f"{name}.json"
 
 

@@ -138,7 +138,7 @@ PUBLICATIONS = {
 
 
 # The sample is genuine MNIST: every 15th image of the training file and every
-# 10th of the test file (tests/test_sample.py makes it again from the full set).
+# 10th of the test file (tests/helpers/test_sample.py makes it again from the full set).
 SAMPLE = Publication(
     name="sample",
     files=_files(
@@ -388,7 +388,7 @@ def _members(archive: tarfile.TarFile, file: IdxFile) -> Iterator[Candidate]:
 def keep(delivery: Delivery, folder: Path) -> None:
     """Write a delivery into the cache, each file whole or not at all."""
     for file, content in zip(delivery.publication.files, delivery.contents, strict=True):
-        write_whole(folder / file.name, lambda stream, content=content: stream.write(content))
+        write_whole(folder / file.name, content)
 
 
 def mirrors_of(publication: Publication) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a run learned, kept beside its record for the page that runs in the browser."""
+"""What a run learned, saved beside its record for the page that runs in the browser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from mnist_helpers.files import write_whole
-from mnist_helpers.records import DAMAGED_ARCHIVE, RecordError
 
 SUFFIX = ".weights.npz"
 
@@ -40,8 +39,8 @@ def save_weights(record: Path | None, weights: Sequence[np.ndarray]) -> Path | N
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     kept = save_weights(Path(folder) / "run.json", [np.eye(3), np.zeros(3)])
-    ...     kept.name, [array.shape for array in load_weights(kept)]
+    ...     path = save_weights(Path(folder) / "run.json", [np.eye(3), np.zeros(3)])
+    ...     path.name, [array.shape for array in np.load(path, allow_pickle=False).values()]
     ('run.weights.npz', [(3, 3), (3,)])
     >>> save_weights(None, [np.eye(3), np.zeros(3)]) is None
     True
@@ -60,33 +59,10 @@ def save_weights(record: Path | None, weights: Sequence[np.ndarray]) -> Path | N
         if not np.isfinite(array).all():
             raise ValueError(
                 f"weights[{position}] holds NaN or infinity; a run that ended so has learned "
-                "nothing that can be kept."
+                "nothing that is worth saving."
             )
     if record is None:
         return None
     path = record.with_suffix(SUFFIX)
     write_whole(path, lambda stream: np.savez(stream, *arrays))
     return path
-
-
-def load_weights(path: Path) -> list[np.ndarray]:
-    """Read what `save_weights` wrote.
-
-    Returns
-    -------
-    list of numpy.ndarray
-        float32, in the order of the layers.
-
-    Raises
-    ------
-    RecordError
-        If the file is damaged or not there; it is named.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return [arrays[f"arr_{position}"] for position in range(len(arrays.files))]
-    except (*DAMAGED_ARCHIVE, OSError, ValueError, KeyError) as error:
-        raise RecordError(
-            f"The weights {path} cannot be read ({error}). Remove the file and run `make book` "
-            "again."
-        ) from error

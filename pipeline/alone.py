@@ -1,6 +1,6 @@
 """Run a command when no other make is at work in this folder.
 
-usage: alone.py COMMAND ...
+usage: python pipeline/alone.py COMMAND ...
 
 The lock ends with the command, however that ends. Where there are no locks, the
 command runs all the same, and we say so. Only what every Python has is used, for
@@ -44,4 +44,4 @@ if __name__ == "__main__":
     except OSError as error:
         reason = error.strerror or error
         print(f"No lock can be had in this folder ({reason}): run one make at a time.", flush=True)
-    os.execvp(sys.argv[1], sys.argv[1:])
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 (the Makefile names the command)

@@ -1,6 +1,6 @@
 """What the book is made of, as _toc.yml has it: the one place that reads that file.
 
-usage: contents.py
+usage: python pipeline/contents.py
 
 Prints the file of each page, in the order of the book. Make asks before there
 is an environment, so only what every Python has is used.

@@ -1,6 +1,6 @@
 """Fetch and verify MNIST, and say what each source answered.
 
-usage: fetch_data.py STATUS_FILE
+usage: python -m pipeline.fetch_data STATUS_FILE
 
 The status file is written only if it would change: chapters depend on it, and
 run again when the full data set takes the sample's place or the other way round.
@@ -37,7 +37,7 @@ def main(status_file: Path) -> None:
         print("  WARNING: the book is made from 5,000 digits, not from MNIST, and says so.")
     text = json.dumps(identity(data), indent=1)
     if not status_file.exists() or status_file.read_text(encoding="utf-8") != text:
-        write_whole(status_file, lambda stream: stream.write(text.encode()))
+        write_whole(status_file, text.encode())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Write down what the outputs of each chapter depend on.
 
-usage: fingerprint.py BUILD [PARAMETERS_FILE]
+usage: python -m pipeline.fingerprint BUILD [PARAMETERS_FILE]
 
 One file a run: the chapter's code, the helpers, the locked requirements, the
 data, the parameters, and the kept results if the chapter shows any. A file is
@@ -18,9 +18,9 @@ from pathlib import Path
 
 from mnist_helpers.files import write_whole
 from pipeline.contents import ROOT, chapters, left_alone
-from pipeline.kept_records import has_lost_records
 from pipeline.leftovers import FORGOTTEN, forget_departed, forget_run
 from pipeline.notebooks import CHAPTERS, ChapterError, normalised, normalised_code, read
+from pipeline.run_records import has_lost_records
 from pipeline.values import ValuesError, read_parameters
 
 LONG = {"06-deeper-cnn-long": ("06-deeper-cnn", {"num_steps": 20_001})}
@@ -35,7 +35,7 @@ def kept_results(code: list[str]) -> dict[str, str]:
     quoted = "\n".join(code)
     return {
         path.name: digest(path.read_text(encoding="utf-8"))
-        for path in sorted((ROOT / "mnist_helpers").glob("kept_*/*.json"))
+        for path in sorted((ROOT / "mnist_helpers").glob("kept/*/*.json"))
         if repr(path.stem.split("--")[0]) in quoted
     }
 
@@ -87,7 +87,7 @@ def main(build: Path, parameters_file: str = "") -> None:
         path, text = build / "fingerprints" / f"{run}.json", json.dumps(depends_on, indent=1)
         changed = not path.exists() or path.read_text(encoding="utf-8") != text
         if changed or has_lost_records(run, build / "records"):
-            write_whole(path, lambda stream, text=text: stream.write(text.encode()))
+            write_whole(path, text.encode())
             if run in LONG:  # it runs only when asked to; until then its old result must not stand
                 forget_run(run, build)
 

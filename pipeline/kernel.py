@@ -1,6 +1,6 @@
 """The environment in which the book's own runs start, whatever the user's machine has set.
 
-usage: kernel.py MODULE ...
+usage: python -m pipeline.kernel MODULE ...
 
 runs ``python -m MODULE ...`` in it, such as ``pytest --nbval-lax`` or ``jupyterlab``: the
 kernels that this starts are of the book's Python. Where a chapter is run without any of this,
@@ -78,7 +78,8 @@ def book_environment(inherited: Mapping[str, str], settings: Path) -> dict[str, 
 
 def enter_book_environment(settings: Path) -> None:
     """Give this process, and so each kernel that it starts, the book's environment."""
-    environment = book_environment(os.environ, settings)
+    settings.mkdir(parents=True, exist_ok=True)
+    environment = book_environment(os.environ, settings.resolve())  # kernels start elsewhere
     for name in os.environ.keys() - environment.keys():
         del os.environ[name]
     os.environ.update(environment)

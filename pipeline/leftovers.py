@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from pipeline.kept_records import forget_records, listed_runs
+from pipeline.run_records import forget_records, listed_runs
 
 FORGOTTEN = "forgotten"  # Make makes again what is older: it may show records that are gone
 

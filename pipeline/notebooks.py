@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
+import linecache
 import re
 from pathlib import Path
 
@@ -122,6 +124,27 @@ def faults(notebook: NotebookNode) -> list[str]:
     return found
 
 
+def published(chapter: Path, executed: Path) -> NotebookNode:
+    """A chapter with the outputs of its run, fit to be published.
+
+    Raises
+    ------
+    ChapterError
+        If it has not run, if its code is not what ran, or if its outputs have faults.
+    """
+    if not executed.exists():
+        raise ChapterError(f"{chapter.stem} has not run: {executed} is missing.")
+    try:
+        notebook = with_outputs(read(chapter), read(executed))
+    except ChapterError as error:
+        raise ChapterError(f"{chapter.stem}: {error}") from error
+    found = faults(notebook)
+    if found:
+        executed.unlink()  # else Make would take it for done, and this would fail for ever
+        raise ChapterError(f"{chapter.stem}: {'; '.join(found)}. The next make runs it again.")
+    return notebook
+
+
 def is_image(output: NotebookNode) -> bool:
     """Whether an output is a picture, of whatever format."""
     return any(kind.startswith("image/") for kind in output.get("data", {}))
@@ -137,3 +160,43 @@ def mentions(notebook: NotebookNode, word: str) -> bool:
 def without_colours(text: str) -> str:
     """Text without the escape sequences that colour it in a terminal."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def definitions(chapter: str, **given: object) -> dict[str, object]:
+    """Execute a chapter's imports, functions and constants, and nothing else.
+
+    Where a name is defined twice, the first definition counts: later ones are
+    those of exercises. What is given stands for variables that the chapter has by those
+    names.
+    """
+    names = dict(given)
+    for number, cell in enumerate(code_cells(read(CHAPTERS / f"{chapter}.ipynb"))):
+        file = f"{chapter}, cell {number}"
+        # TensorFlow compiles from the source, and looks for it here.
+        linecache.cache[file] = len(cell.source), None, cell.source.splitlines(True), file
+        for node in ast.parse(cell.source).body:
+            if isinstance(node, ast.FunctionDef):
+                wanted = node.name not in names
+            elif isinstance(node, ast.Assign):
+                wanted = _is_literal(node.value) and not any(
+                    name in names for name in _names(node.targets[0])
+                )
+            else:
+                wanted = isinstance(node, ast.Import | ast.ImportFrom)
+            if wanted:
+                # A function whose defaults are results of a run cannot be had without it.
+                with contextlib.suppress(NameError):
+                    exec(compile(ast.Module([node], []), file, "exec"), names)  # noqa: S102
+    return names
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except ValueError:
+        return False
+    return True
+
+
+def _names(target: ast.expr) -> list[str]:
+    return [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]

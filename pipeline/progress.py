@@ -98,7 +98,7 @@ class Progress:
             with contextlib.suppress(OSError):  # such as a full disk: the run itself may go on
                 state = State(self.run, self.began, *self.cells())
                 text = json.dumps(asdict(state))
-                write_whole(self.file, lambda stream, text=text: stream.write(text.encode()))
+                write_whole(self.file, text.encode())
                 running = states(self.file.parent, self.file.stat().st_mtime)
                 if running[0].run == self.run:
                     left = waiting(self.build, self.runs, {state.run for state in running})

@@ -1,6 +1,6 @@
 """Make of each executed chapter a notebook for people: the one that a reader opens.
 
-usage: readers_edition.py BUILD
+usage: python -m pipeline.readers_edition BUILD
 
 The sources in chapters/ are what the site is made of: numbers are placeholders there, and
 directives are Sphinx's. BUILD/editions gets the same chapters with the numbers in their
@@ -32,16 +32,15 @@ from pybtex.database import BibliographyData, Person, parse_file
 
 from mnist_helpers.files import write_whole
 from pipeline.contents import ROOT, chapters, page_file, pages
-from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, code_cells, read
+from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, code_cells, published, read
 from pipeline.plain_markdown import Directive, MystError, Role, folded, plain
-from pipeline.render_site import published
 from pipeline.repository import read_repository
 
 GLUED = "application/papermill.record/"  # myst_nb's mark on what a cell gives to the prose
 SVG = "image/svg+xml"
 PIXELS = 1.5  # of a picture for one of the page: sharp enough, also where those are small
 MACHINERY, FOLDED = "remove-input", "hide-input"
-KEPT_TAGS = ("parameters", "raises-exception")  # what papermill and nbval look for
+NEEDED_TAGS = ("parameters", "raises-exception")  # what papermill and nbval look for
 SOLUTION = "#### Solution"
 SOLUTION_EDGE = re.compile(r"^(?=:::\{solution-start\})|(?<=:::\{solution-end\}\n:::\n)", re.M)
 RECORDS = ("save_record", "save_weights")
@@ -158,14 +157,8 @@ def glued(notebook: NotebookNode) -> dict[str, str]:
     return found
 
 
-def roles(page: str, book: Book, numbers: dict[str, str]) -> dict[str, Role]:
-    """What each role becomes on a page."""
-
-    def number(text: str, target: str) -> str:
-        name, _, form = target.partition(":")
-        if name not in numbers:
-            raise ChapterError(f"{page}: no cell gives the number {name!r}")
-        return format_plain_text(numbers[name], form)
+def roles(page: str, book: Book, number: Role) -> dict[str, Role]:
+    """What each role becomes on a page; ``number`` is that of a run's numbers."""
 
     def pointed(text: str, label: str) -> str:
         said = book.numbers[label] if text == label else f"{text} ({book.numbers[label]})"
@@ -192,8 +185,11 @@ class Text:
     """Turns the Markdown of one chapter into plain Markdown."""
 
     def __init__(self, page: str, book: Book, numbers: dict[str, str]):
+        self.page = page
         self.book = book
-        self.roles = roles(page, book, numbers)
+        self.numbers = numbers
+        self.unused = set(numbers)
+        self.roles = roles(page, book, self.number)
         self.attachments: dict[str, dict[str, str]] = {}  # of the cell that was done last
 
     def plain(self, source: str) -> str:
@@ -207,6 +203,14 @@ class Text:
             "figure": self.picture,
         }
         return plain(source, self.roles, directives)
+
+    def number(self, text: str, target: str) -> str:
+        """A number of the run, in the format that the sentence asks for."""
+        name, _, form = target.partition(":")
+        if name not in self.numbers:
+            raise ChapterError(f"{self.page}: no cell gives the number {name!r}")
+        self.unused.discard(name)
+        return format_plain_text(self.numbers[name], form)
 
     def exercise(self, directive: Directive) -> str:
         number = self.book.numbers[directive.options["label"]]
@@ -238,6 +242,12 @@ def edition(page: str, ran: NotebookNode, book: Book) -> NotebookNode:
         The chapter with the outputs of its run.
     book : Book
         What its references point to.
+
+    Raises
+    ------
+    ChapterError
+        If a sentence asks for a number that no cell gives, or no sentence for one that a cell
+        gives.
     """
     text = Text(page, book, glued(ran))
     written = nbformat.v4.new_notebook(metadata=as_jupyter_writes(ran.metadata))
@@ -246,6 +256,8 @@ def edition(page: str, ran: NotebookNode, book: Book) -> NotebookNode:
             written.cells += markdown(cell, text)
         else:
             written.cells += code(cell, text)
+    if text.unused:
+        raise ChapterError(f"{page}: no sentence asks for {', '.join(sorted(text.unused))}")
     title, _, rest = written.cells[0].source.partition("\n")
     written.cells[0].source = f"{title}\n\n{colophon(page, ran, book)}\n\n{rest.strip()}"
     written.cells.insert(1, installing())
@@ -277,8 +289,8 @@ def code(cell: NotebookNode, text: Text) -> Iterator[NotebookNode]:
     tags = cell.metadata.get("tags", [])
     written = copy.deepcopy(cell)
     written.metadata = nbformat.from_dict({})
-    if kept := [tag for tag in tags if tag in KEPT_TAGS]:
-        written.metadata["tags"] = kept
+    if needed := [tag for tag in tags if tag in NEEDED_TAGS]:
+        written.metadata["tags"] = needed
     if is_folded(cell):
         written.metadata["jupyter"] = {"source_hidden": True}
     written.outputs = [
@@ -330,7 +342,7 @@ def with_what_is_needed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
     Machinery that shows nothing goes if no cell that stays uses a name that it sets, and it
     keeps no record: it only gave numbers to the prose, which has them now.
     """
-    kept: list[NotebookNode] = []
+    cells: list[NotebookNode] = []
     used: set[str] = set()
     for cell in reversed([cell for cell in cells if cell.get("id") != FOR_COLAB]):
         if cell.cell_type == "code":
@@ -340,8 +352,8 @@ def with_what_is_needed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
             if MACHINERY in cell.metadata.get("tags", []) and idle:
                 continue
             used |= names.used
-        kept.append(cell)
-    return kept[::-1]
+        cells.append(cell)
+    return cells[::-1]
 
 
 class Names:
@@ -394,7 +406,7 @@ def main(build: Path) -> None:
         ran.metadata = read(executed).metadata
         content = nbformat.writes(edition(chapter, ran, found)).encode()
         target = build / "editions" / f"{chapter}.ipynb"
-        write_whole(target, lambda stream, content=content: stream.write(content))
+        write_whole(target, content)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Say how long each chapter took, and where the site is.
 
-usage: report.py BUILD
+usage: python -m pipeline.report BUILD
 """
 
 from __future__ import annotations

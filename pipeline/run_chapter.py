@@ -1,6 +1,6 @@
 """Run one chapter with papermill, whole or not at all.
 
-usage: run_chapter.py RUN BUILD [RUN ...]
+usage: python -m pipeline.run_chapter RUN BUILD [RUN ...]
 
 The runs at the end are all those of the build; they are for the display.
 What to run, and with which parameters, stands in BUILD/fingerprints/RUN.json.
@@ -30,10 +30,10 @@ from traitlets.config import Config
 from mnist_helpers import threads
 from mnist_helpers.parameters import ParameterError, check_parameters, unknown
 from pipeline.contents import COMPARISON
-from pipeline.kept_records import replace_records
 from pipeline.kernel import enter_book_environment
 from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
 from pipeline.progress import Progress
+from pipeline.run_records import replace_records
 
 CELL_TIMEOUT = 3600  # seconds: a cell that takes longer hangs
 # Code and outputs travel over local sockets, which other users of a machine
@@ -122,10 +122,10 @@ def run(name: str, build: Path, runs: Sequence[str] = ()) -> None:
             with Progress(name, build, sorted({*runs, name}), lambda: cells_done(seen)):
                 execute(chapter, parameters, output, record_dir, seen.append, cwd=CHAPTERS)
         except ChapterError as error:
-            keep_for_inspection(output, failed)
+            put_aside(output, failed)
             raise ChapterError(f"{error}\n  The notebook as far as it ran is {failed}") from None
         except BaseException:
-            keep_for_inspection(output, failed)
+            put_aside(output, failed)
             raise
         replace_records(name, records, build / "records")
         output.replace(executed)
@@ -195,7 +195,7 @@ def cells_begun(output: Path) -> int:
     return sum(cell.metadata.papermill["start_time"] is not None for cell in code)
 
 
-def keep_for_inspection(output: Path, failed: Path) -> None:
+def put_aside(output: Path, failed: Path) -> None:
     if output.exists():
         failed.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(output, failed)

@@ -1,8 +1,9 @@
 """Bring the chapters into the form that git keeps: `make format` calls this.
 
-Outputs go, but for those of cells that begin with ``# NBVAL_CHECK_OUTPUT``;
-so does the metadata of whoever's machine the notebook was last saved on. If
-_config.yml names a repository, a cell installs the book's package in Colab.
+Outputs go, but for those of cells that begin with ``# NBVAL_CHECK_OUTPUT``; so does
+the metadata of the machine on which the notebook was last saved. Text gets one
+sentence a line, so that a diff shows the sentences that changed. If _config.yml
+names a repository, a cell installs the book's package in Colab.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from nbformat.v4 import new_code_cell
 
 from pipeline.notebooks import FOR_COLAB, ChapterError, read
 from pipeline.repository import Repository, RepositoryError, read_repository
+from pipeline.sentences import one_a_line
 
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -44,6 +46,8 @@ def tidy(notebook: nbformat.NotebookNode, repository: Repository | None) -> nbfo
         cell.metadata = nbformat.from_dict(
             {key: cell.metadata[key] for key in KEPT_CELL_METADATA if key in cell.metadata}
         )
+        if cell.cell_type == "markdown":
+            cell.source = one_a_line(cell.source)
         if cell.cell_type != "code":
             continue
         if cell.source.startswith(CHECKED):

@@ -55,7 +55,7 @@ def read_values(text: str) -> object:
     [0.0001, 10, 1000, 'mnist', 'on']
     """
     try:
-        return yaml.load(text, _Loader)
+        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader, see above)
     except (yaml.YAMLError, ValueError) as error:
         raise ValuesError(f"cannot be read: {error}") from error
 

@@ -1,6 +1,6 @@
 """Lay the reader's editions out to be worked on, and never over somebody's work.
 
-usage: working_copies.py EDITIONS FOLDER
+usage: python -m pipeline.working_copies EDITIONS FOLDER
 """
 
 from __future__ import annotations
@@ -42,10 +42,9 @@ def lay_out(editions: Path, folder: Path) -> list[str]:
             if laid_out.get(edition.name) != digest(content):
                 changed.append(edition.name)
             continue
-        write_whole(copy, lambda stream, content=content: stream.write(content))
+        write_whole(copy, content)
         laid_out[edition.name] = digest(content)
-        ledger_text = json.dumps(laid_out, indent=1).encode()
-        write_whole(ledger, lambda stream, text=ledger_text: stream.write(text))
+        write_whole(ledger, json.dumps(laid_out, indent=1).encode())
     return changed
 
 

@@ -30,7 +30,7 @@ import mnist_helpers
 from mnist_helpers.data import Mnist, SampleDataWarning, Split, load_data
 from mnist_helpers.sources import DIGITS, IdxFile, Publication
 from pipeline.kernel import enter_book_environment
-from pipeline.print_book import browser_path
+from pipeline.site.pdf import browser_path
 
 matplotlib.use("Agg")  # figures without a window, here and not in the kernels that we start
 

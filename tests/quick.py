@@ -18,6 +18,8 @@ import pytest
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 NO_TENSORFLOW = TESTS / "no_tensorflow"
+# Whence the names of our modules are imported; a test module's own folder is among them.
+FOLDERS = [ROOT, TESTS, *(path for path in TESTS.iterdir() if path.is_dir())]
 
 # They take seconds to import, or start what takes seconds.
 SLOW_PACKAGES = {"tensorflow", "keras", "playwright", "distributed", "small_book"}
@@ -83,5 +85,5 @@ def imports(node: ast.AST) -> Iterator[str]:
 def ours(name: str) -> list[Path]:
     """The file of a module of ours; none where the name is another package's, or no module's."""
     path = name.replace(".", "/")
-    files = [ROOT / f"{path}.py", ROOT / path / "__init__.py", TESTS / f"{path}.py"]
+    files = [ROOT / path / "__init__.py", *(folder / f"{path}.py" for folder in FOLDERS)]
     return [file for file in files if file.exists()]

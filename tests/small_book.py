@@ -39,7 +39,7 @@ def write_chapter(book: Path, name: str, prose: str = "Prose.", code: str = "1 +
         new_markdown_cell(f"# Chapter {name}\n\n{prose}"),
         new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         new_code_cell(CHECK),
-        new_code_cell("from mnist_helpers.numbers import glue\nglue('seven', 7.0, display=False)"),
+        new_code_cell("from mnist_helpers.numbers import quote\nquote('small', seven=7.0)"),
         new_code_cell(RECORD.replace("CHAPTER", name)),
         new_code_cell(code),
     ]

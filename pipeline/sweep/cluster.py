@@ -75,7 +75,7 @@ def sweep(
             tqdm(total=len(waiting), unit="run", disable=False) as bar,
         ):
             for run, outcome in outcomes(dask_client, waiting, expected):
-                keep(run, outcome, expected[run.name], store)
+                store_outcome(run, outcome, expected[run.name], store)
                 if outcome.message:
                     failures[run.name] = outcome
                     bar.write(f"{run.name} failed: {outcome.message}", file=sys.stderr)
@@ -172,7 +172,7 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-# ---- what is kept ----
+# ---- what is stored ----
 
 
 def is_finished(run: Run, expected: dict[str, object], store: Store) -> bool:
@@ -183,7 +183,7 @@ def is_finished(run: Run, expected: dict[str, object], store: Store) -> bool:
     return json.loads(finished)["depends_on"] == expected
 
 
-def keep(run: Run, outcome: Outcome, expected: dict[str, object], store: Store) -> None:
+def store_outcome(run: Run, outcome: Outcome, expected: dict[str, object], store: Store) -> None:
     """Store what a run left in place of what it left before.
 
     The file in ``finished`` goes first and comes last: where it is, all else is.

@@ -5,7 +5,7 @@ A definition is a small YAML file: a grid, or a list of grids.
     chapter: 03-mlp                  # or a list of chapters
     grid: {seed: [0, 1, 2]}          # every combination of these values
     fixed: {data_set: fashion_mnist} # what all runs have in common
-    not_kept: ["*_keras"]            # models that `pipeline.keep_sweep` leaves out
+    not_kept: ["*_keras"]            # models that `experiments.keep` leaves out
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Grid:
     fixed : dict
         Parameters that have one value in all runs.
     not_kept : list of str
-        Models whose records `pipeline.keep_sweep` leaves out; ``*`` as in file names.
+        Models whose records `experiments.keep` leaves out; ``*`` as in file names.
     """
 
     chapters: list[str]

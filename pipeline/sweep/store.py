@@ -27,7 +27,7 @@ class Store:
         path = self._path(name)
         try:
             if isinstance(self.files, LocalFileSystem):
-                write_whole(Path(path), lambda stream: stream.write(content))
+                write_whole(Path(path), content)
             else:  # an object store shows an object when all of it has arrived
                 self.files.pipe_file(path, content)
         except Exception as error:  # each kind of store has exceptions of its own

@@ -1,0 +1,1 @@
+"""The page "Draw a digit": the networks packed for the browser, and what they withstand."""

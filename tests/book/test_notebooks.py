@@ -1,0 +1,256 @@
+"""The chapters as git keeps them: tidy, parameterised, with captions for every figure."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import subprocess
+from pathlib import Path
+
+import papermill
+import pytest
+
+from mnist_helpers.parameters import RULES
+from pipeline.contents import ROOT, chapters
+from pipeline.notebooks import CHAPTERS, code_cells, read
+from pipeline.repository import read_repository
+from pipeline.tidy_notebooks import CHECKED, tidy
+
+PATHS = [CHAPTERS / f"{chapter}.ipynb" for chapter in chapters()]
+EXPECTED = [
+    "01-data",
+    "02-logistic-regression",
+    "03-mlp",
+    "04-regularized-mlp",
+    "05-simple-cnn",
+    "06-deeper-cnn",
+    "07-comparison",
+    "08-going-further",
+]
+
+pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def test_every_chapter_is_there_and_in_the_table_of_contents(path: Path):
+    assert path.exists()
+    assert set(EXPECTED) <= {other.stem for other in PATHS}
+
+
+@pytest.fixture
+def as_git_keeps_it(path: Path, tmp_path: Path) -> Path:
+    """A copy of the notebook as it was added to git; where it was not, as it is.
+
+    A reader's editor adds metadata when it saves, and outputs when it runs a
+    cell. That is no fault, before somebody adds it to git.
+    """
+    shown = subprocess.run(
+        ["git", "show", f":{path.relative_to(ROOT).as_posix()}"], cwd=ROOT, capture_output=True
+    )
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes() if shown.returncode else shown.stdout)
+    return copy
+
+
+def test_is_tidy(as_git_keeps_it: Path):
+    notebook = read(as_git_keeps_it)
+    tidied = tidy(notebook, read_repository())
+    assert tidied == notebook, f"run `make format`: {as_git_keeps_it.name} is not tidy"
+
+
+def test_has_the_newest_format_and_unique_cell_ids(path: Path):
+    notebook = read(path)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+
+
+def test_checked_cells_have_an_output_to_check(path: Path):
+    checked = [cell for cell in code_cells(read(path)) if cell.source.startswith(CHECKED)]
+    assert checked, "no cell begins with # NBVAL_CHECK_OUTPUT"
+    assert all(cell.outputs for cell in checked)
+
+
+def test_first_code_cell_holds_the_parameters_and_the_second_checks_them_all(path: Path):
+    first, second = code_cells(read(path))[:2]
+    assert tags(first) == ["parameters"]
+    names = set(papermill.inspect_notebook(path))
+    assert names and names <= set(RULES)
+    calls = [node for node in ast.walk(ast.parse(second.source)) if isinstance(node, ast.Call)]
+    checks = [call for call in calls if getattr(call.func, "id", "") == "check_parameters"]
+    assert len(checks) == 1
+    assert {keyword.arg for keyword in checks[0].keywords} == names
+
+
+def test_every_parameter_is_a_literal_with_a_comment(path: Path):
+    first = code_cells(read(path))[0]
+    for line in first.source.splitlines():
+        assert re.match(r"\w+ = .+ {2}# \S", line), line
+    for statement in ast.parse(first.source).body:
+        ast.literal_eval(statement.value)
+
+
+def test_no_record_and_no_summary_is_written_by_default(path: Path):
+    parameters = papermill.inspect_notebook(path)
+    for name in ("record_dir", "log_dir"):
+        if name in parameters:
+            assert parameters[name]["default"] in ('""', "''")
+
+
+def test_every_figure_has_a_name_a_caption_and_a_text_for_who_cannot_see_it(path: Path):
+    draws = re.compile(r"plt\.|show_digits\(|plot_\w+\(")
+    names = []
+    for cell in code_cells(read(path)):
+        figure = cell.metadata.get("mystnb", {}).get("figure")
+        if figure is None:
+            defines = "def " in cell.source or "import" in cell.source
+            assert defines or not draws.search(cell.source), f"no caption:\n{cell.source}"
+            continue
+        assert figure["name"].startswith("fig-")
+        assert len(figure["caption"]) > 20
+        assert len(cell.metadata["mystnb"]["image"]["alt"]) > 20
+        names.append(figure["name"])
+    assert len(names) >= 2 and len(set(names)) == len(names)
+
+
+def test_captions_name_no_shade_that_the_dark_page_reverses(path: Path):
+    """The dark page inverts lightness and keeps hues: blue stays blue, and white turns black."""
+    shade = re.compile(r"\b(white|black|pale|(?:dark|light|bright)(?:er|est)?)\b")
+    for cell in code_cells(read(path)):
+        shown = cell.metadata.get("mystnb", {})
+        if "figure" in shown:
+            words = f"{shown['figure']['caption']} {shown['image']['alt']}"
+            assert not shade.search(words), words
+
+
+def test_every_figure_is_read_in_the_prose(path: Path):
+    notebook = read(path)
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for cell in code_cells(notebook):
+        figure = cell.metadata.get("mystnb", {}).get("figure")
+        if figure:
+            assert f"{{numref}}`{figure['name']}`" in prose
+
+
+def test_has_objectives_a_summary_and_where_to_read_on(path: Path):
+    prose = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    text = "\n".join(prose)
+    assert prose[0].startswith("# ")
+    for part in ("What you will be able to do", "## Summary", "## Where to read on"):
+        assert part in text, f"no {part!r}"
+
+
+def prose_of(path: Path) -> str:
+    return "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+
+
+def test_asks_before_it_answers_and_looks_at_the_original(path: Path):
+    prose = prose_of(path)
+    assert "{admonition} Predict" in prose
+    assert "{admonition} What the original did" in prose
+
+
+def test_has_exercises_and_each_has_its_solution(path: Path):
+    prose = prose_of(path)
+    exercises = re.findall(r":::\{exercise\}.*\n:label: (\S+)", prose)
+    solutions = re.findall(r":::\{solution(?:-start)?\} (\S+)\n:class: dropdown", prose)
+    assert len(exercises) >= 4
+    assert solutions == exercises
+    assert prose.count("{solution-start}") == prose.count("{solution-end}") >= 2
+
+
+def test_solutions_with_code_hold_code_that_the_tests_run(path: Path):
+    inside, has_code = False, True
+    for cell in read(path).cells:
+        if cell.cell_type == "code":
+            has_code = True
+        if "{solution-end}" in cell.source:
+            assert inside and has_code
+            inside = False
+        if "{solution-start}" in cell.source:
+            inside, has_code = True, False
+    assert not inside
+
+
+def test_has_a_quiz(path: Path):
+    assert prose_of(path).count(":::{quiz}") >= 5
+
+
+def test_numbers_in_prose_that_look_measured_come_from_the_run(path: Path):
+    """Percentages with two decimals are measurements, and these are glued, never typed."""
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            prose = re.sub(r"`[^`]*`", "", cell.source)
+            typed = re.findall(r"\b\d\d\.\d\d %", prose)
+            # The original's own figure, and a cited one.
+            assert set(typed) <= {"92.11 %", "99.03 %"}, typed
+
+
+def test_functions_that_the_package_has_too_are_the_same(path: Path):
+    """A function built on the page and offered by the package must not drift."""
+    package = {
+        node.name: node
+        for module in ("data", "metrics", "training")
+        for node in ast.parse((ROOT / "mnist_helpers" / f"{module}.py").read_bytes()).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    for cell in code_cells(read(path)):
+        if "def " not in cell.source:
+            continue
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.FunctionDef) and node.name in package:
+                assert bare(node) == bare(package[node.name]), node.name
+
+
+def bare(function: ast.FunctionDef) -> str:
+    """A function's code without its docstring and annotations."""
+    function = ast.parse(ast.unparse(function)).body[0]
+    for node in ast.walk(function):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+            for argument in node.args.args:
+                argument.annotation = None
+            if ast.get_docstring(node) is not None:
+                node.body = node.body[1:]
+    return ast.unparse(function)
+
+
+def bound(tree: ast.AST) -> set[str]:
+    """The names that a cell gives a value to, anywhere in it."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            names.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    return names
+
+
+def test_code_on_the_page_uses_nothing_that_the_page_does_not_show(path: Path):
+    """Whoever types along must not meet a name that only a hidden cell defines."""
+    shown: set[str] = set(dir(builtins))
+    missing = []
+    for cell in code_cells(read(path)):
+        if "remove-input" in tags(cell):
+            continue
+        tree = ast.parse(cell.source)
+        shown |= bound(tree)
+        used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+        missing += sorted(used - shown)
+    assert missing == []
+
+
+def test_names_no_path_of_a_machine(as_git_keeps_it: Path):
+    assert not re.search(
+        r"/(home|root|Users|work|tmp)/|[A-Z]:\\\\", as_git_keeps_it.read_text(encoding="utf-8")
+    )

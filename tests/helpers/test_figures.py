@@ -1,0 +1,293 @@
+"""Figures: their axes have names, the sample is called so, and nothing is set beside it."""
+
+import io
+import sys
+import time
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from mnist_helpers import figures
+from mnist_helpers.metrics import accuracy_interval
+from mnist_helpers.original import (
+    beside_original,
+    comparable,
+)
+
+SAMPLE_LABEL = "5,000-digit sample, not MNIST"
+NOT_COMPARABLE = [
+    {"is_sample": True},
+    {"split": "official"},
+    {"data_set": "fashion_mnist"},
+]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind():
+    with mpl.rc_context():
+        yield
+    plt.close("all")
+
+
+class Curve:
+    def __init__(self, num_steps=120, every=50):
+        self.loss = np.geomspace(2.3, 0.1, num_steps).astype(np.float32)
+        self.validation_steps = [*range(0, num_steps, every), num_steps - 1]
+        self.validation_accuracy = [float(90 + i) for i in range(len(self.validation_steps))]
+
+
+def suptitle(figure) -> str:
+    return figure.get_suptitle()
+
+
+def drawn(figure) -> None:
+    """Draw a figure; whatever is wrong with it raises or warns here."""
+    figure.savefig(io.BytesIO(), format="svg")
+
+
+# ---- the sample ----
+
+
+def test_the_sample_is_written_across_a_figure(toy_data):
+    figure = plt.figure()
+    figures.label_sample(figure, toy_data(is_sample=True))
+    assert suptitle(figure) == SAMPLE_LABEL
+
+
+def test_nothing_is_written_across_a_figure_of_the_full_set(toy_data):
+    figure = plt.figure()
+    figures.label_sample(figure, toy_data())
+    assert suptitle(figure) == ""
+
+
+@pytest.mark.parametrize("is_sample", [False, True])
+def test_every_figure_made_from_data_says_when_it_is_the_samples(toy_data, is_sample):
+    data = toy_data(is_sample=is_sample)
+    made = [
+        figures.plot_training({"run": Curve()}, data),
+        figures.plot_confusion(np.arange(10), np.arange(10), data),
+    ]
+    assert {suptitle(figure) for figure in made} == {SAMPLE_LABEL if is_sample else ""}
+
+
+# ---- beside the original ----
+
+
+def test_the_originals_figure_is_drawn_as_a_line_with_its_name(toy_data):
+    ax = plt.figure().add_subplot()
+    figures.mark_original(ax, 92.1, toy_data())
+    (line,) = ax.lines
+    assert list(line.get_ydata()) == [92.1, 92.1]
+    assert [text.get_text() for text in ax.texts] == ["original: 92.1 %"]
+
+
+@pytest.mark.parametrize(("side", "place"), [("left", 0), ("right", 1)])
+def test_the_originals_label_stands_on_the_side_that_is_free(toy_data, side, place):
+    ax = plt.figure().add_subplot()
+    figures.mark_original(ax, 92.1, toy_data(), side)
+    (text,) = ax.texts
+    assert text.xy == (place, 92.1)
+    assert text.get_ha() == side
+
+
+@pytest.mark.parametrize("difference", NOT_COMPARABLE)
+def test_the_originals_figure_is_not_drawn_where_it_may_not_be_compared(toy_data, difference):
+    ax = plt.figure().add_subplot()
+    figures.mark_original(ax, 92.1, toy_data(**difference))
+    assert not ax.lines
+    assert not ax.texts
+
+
+def test_only_the_same_digits_in_the_same_split_are_comparable(toy_data):
+    assert comparable(toy_data())
+    for difference in NOT_COMPARABLE:
+        assert not comparable(toy_data(**difference))
+
+
+def rows(table) -> list[list[str]]:
+    """The cells of a Markdown table, without its head."""
+    lines = [line for line in table.data.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_the_table_has_the_originals_figure_ours_and_the_interval(toy_data):
+    data = toy_data()
+    table = beside_original({"MLP": (98.0, 97.987), "with Keras": (None, 50.0)}, data)
+    low, high = accuracy_interval(97.987, len(data.test))
+    assert rows(table)[0] == ["MLP", "98.0", "97.99", f"{low:.2f} – {high:.2f}"]
+    assert rows(table)[1][:3] == ["with Keras", "–", "50.00"]
+    assert "left out" not in table.data
+
+
+@pytest.mark.parametrize("difference", NOT_COMPARABLE)
+def test_the_table_leaves_the_originals_figure_out_and_says_why(toy_data, difference):
+    data = toy_data(**difference)
+    table = beside_original({"MLP": (98.0, 97.0)}, data)
+    assert rows(table)[0][:3] == ["MLP", "–", "97.00"]
+    assert "98" not in rows(table)[0][1]
+    assert "The original's figures are left out" in table.data
+    assert str(data) in table.data
+
+
+# ---- digits ----
+
+
+@pytest.mark.parametrize("shape", [(7, 784), (7, 28, 28), (7, 28, 28, 1)])
+def test_digits_of_any_shape_are_drawn_one_in_each_place(shape):
+    images = np.random.default_rng(0).random((7, 784)).astype(np.float32)
+    figure = figures.show_digits(images.reshape(shape), columns=3)
+    assert len(figure.axes) == 9  # three rows of three
+    shown = [ax.images[0].get_array() for ax in figure.axes if ax.images]
+    np.testing.assert_array_equal(shown, images.reshape(7, 28, 28))
+    assert not any(ax.axison for ax in figure.axes), "empty places should show no axes"
+    drawn(figure)
+
+
+def test_digits_have_the_titles_that_they_are_given():
+    figure = figures.show_digits(np.zeros((3, 784)), titles=["a", "b", "c"], columns=2)
+    assert [ax.get_title() for ax in figure.axes] == ["a", "b", "c", ""]
+
+
+def test_digits_take_the_width_of_the_text():
+    figure = figures.show_digits(np.zeros((20, 784)))
+    assert figure.get_size_inches()[0] == pytest.approx(figures.WIDTH)
+
+
+# ---- training ----
+
+
+def test_the_figure_of_training_has_names_on_its_axes(toy_data):
+    figure = figures.plot_training({"run": Curve()}, toy_data())
+    left, right = figure.axes
+    assert left.get_xlabel() == right.get_xlabel() == "step"
+    assert "loss" in left.get_ylabel()
+    assert right.get_ylabel() == "validation accuracy (%)"
+    assert left.get_yscale() == "log"
+    drawn(figure)
+
+
+def test_the_figure_of_training_shows_what_was_measured(toy_data):
+    curve = Curve()
+    figure = figures.plot_training({"run": curve}, toy_data(), smooth=10)
+    (loss,), (validation,) = (ax.lines for ax in figure.axes)
+    steps, means = loss.get_data()
+    assert steps[0] == 9
+    assert steps[-1] == 119
+    assert means[0] == pytest.approx(curve.loss[:10].mean())
+    assert means[-1] == pytest.approx(curve.loss[-10:].mean())
+    assert list(validation.get_xdata()) == curve.validation_steps
+    assert list(validation.get_ydata()) == curve.validation_accuracy
+
+
+@pytest.mark.parametrize("num_steps", [1, 3])
+def test_a_run_of_few_steps_can_be_drawn(toy_data, num_steps):
+    figure = figures.plot_training({"run": Curve(num_steps)}, toy_data())
+    assert len(figure.axes[0].lines[0].get_xdata()) == 1  # one mean over all of them
+    drawn(figure)
+
+
+def test_several_runs_can_be_told_apart(toy_data):
+    figure = figures.plot_training({name: Curve() for name in "abc"}, toy_data())
+    for ax in figure.axes:
+        assert len({line.get_color() for line in ax.lines}) == 3
+        assert len({line.get_linestyle() for line in ax.lines}) == 3
+    legend = figure.axes[1].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "c"]
+
+
+def test_one_run_needs_no_legend(toy_data):
+    figure = figures.plot_training({"run": Curve()}, toy_data())
+    assert all(ax.get_legend() is None for ax in figure.axes)
+
+
+# ---- confusion ----
+
+
+def test_the_figure_of_confusion_counts_the_mistakes(toy_data):
+    classes = np.array([3, 3, 3, 5, 8])
+    predictions = np.array([5, 5, 3, 3, 8])
+    figure = figures.plot_confusion(predictions, classes, toy_data())
+    (ax,) = figure.axes
+    counts = ax.images[0].get_array()
+    assert counts[3, 5] == 2  # a row is the true class
+    assert counts[5, 3] == 1
+    assert counts.sum() == 3, "what is right is left empty"
+    assert {(text.get_position(), text.get_text()) for text in ax.texts} == {
+        ((5, 3), "2"),
+        ((3, 5), "1"),
+    }
+    assert ax.get_xlabel() == "predicted class"
+    assert ax.get_ylabel() == "true class"
+    drawn(figure)
+
+
+def test_the_figure_of_confusion_names_the_classes(toy_data):
+    names = tuple("abcdefghij")
+    data = toy_data(data_set="fashion_mnist", class_names=names)
+    figure = figures.plot_confusion(np.arange(10), np.arange(10), data)
+    (ax,) = figure.axes
+    assert tuple(label.get_text() for label in ax.get_xticklabels()) == names
+    assert tuple(label.get_text() for label in ax.get_yticklabels()) == names
+
+
+# ---- style ----
+
+
+def test_colours_can_be_told_from_each_other_and_from_the_paper():
+    def luminance(colour):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+        return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+    colours = [to_rgb(colour) for colour in figures.COLOURS]
+    assert len(set(colours)) == len(colours)
+    for colour in colours:
+        assert 1.05 / (luminance(colour) + 0.05) > 2.0, f"{colour} is too pale on white"
+
+
+def test_line_styles_repeat_only_after_many_lines():
+    styles = [tuple(figures.line_style(i).values()) for i in range(20)]
+    assert len(set(styles)) == 20
+
+
+@pytest.fixture
+def house_style(monkeypatch):
+    """The house style as a notebook sets it; IPython is gone afterwards."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    InteractiveShell.clear_instance()
+    config = Config()
+    config.HistoryManager.hist_file = ":memory:"
+    shell = InteractiveShell.instance(config=config)
+    figures.use_house_style()
+    yield shell
+    shell.history_manager.end_session()
+    InteractiveShell.clear_instance()
+
+
+def test_ink_is_dark_on_light_paper(house_style):
+    figure = figures.show_digits(np.zeros((1, 784)))
+    image = figure.axes[0].images[0]
+    assert image.get_cmap()(0.0)[:3] == (1.0, 1.0, 1.0)
+    assert image.get_cmap()(1.0)[:3] == (0.0, 0.0, 0.0)
+
+
+def as_in_a_page(shell, figure) -> str:
+    return shell.display_formatter.format(figure)[0]["image/svg+xml"]
+
+
+def test_figures_are_sharp_at_any_size(house_style, toy_data):
+    page = as_in_a_page(house_style, figures.plot_training({"run": Curve()}, toy_data()))
+    assert "<svg" in page
+
+
+def test_the_same_figure_has_the_same_bytes(house_style, toy_data):
+    pages = set()
+    for _ in range(2):
+        pages.add(as_in_a_page(house_style, figures.plot_training({"a": Curve()}, toy_data())))
+        time.sleep(0.01)
+    assert len(pages) == 1

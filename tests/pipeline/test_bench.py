@@ -1,0 +1,168 @@
+"""The benchmark: it times the chapters' own functions, and its page shows what it measured."""
+
+import json
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from bench import page
+from bench.work import WAYS, WORKS, dense, found, inked
+
+
+@pytest.fixture(scope="module")
+def book():
+    from bench.tensorflow_side import Book
+
+    rng = np.random.default_rng(0)
+    images = rng.random((256, 784), dtype=np.float32)
+    return Book(images, np.eye(10, dtype=np.float32)[rng.integers(10, size=256)])
+
+
+@pytest.mark.parametrize("work", WORKS)
+def test_our_side_trains_the_chapters_networks(book, work):
+    result = book.ours(work, num_steps=3)
+    assert result["step"] > 0 and result["start"] > 0
+    assert np.isfinite(result["loss"])
+
+
+def test_keras_tuned_takes_many_steps_a_call_and_no_other_network(book):
+    from bench.tensorflow_side import keras_model
+
+    default, tuned = (keras_model("simple_cnn", *steps) for steps in ((), (200,)))
+    assert (default.steps_per_execution, tuned.steps_per_execution) == (1, 200)
+    assert default.count_params() == tuned.count_params()
+    assert np.isfinite(book.keras("simple_cnn", num_steps=2, tuned=True)["loss"])
+
+
+def test_the_start_is_what_the_first_steps_take_beyond_later_ones():
+    answer = found([10.0, 13.0, 13.4], loss=0.5)  # 400 steps in 3 s, the same again in 0.4
+    assert answer == pytest.approx({"step": 1.0, "start": 2.6, "loss": 0.5})
+
+
+def test_keras_trains_the_same_number_of_weights(book):
+    from bench.tensorflow_side import keras_model
+
+    assert keras_model("mlp").count_params() == 814_090
+    assert keras_model("simple_cnn").count_params() == 57_722
+    assert keras_model("deeper_cnn").count_params() == 253_514
+
+
+def test_the_arithmetic_has_forward_and_backward_but_no_gradient_of_the_images():
+    assert dense(784, 1_024, first=True) == 2 * 784 * 1_024
+    assert WORKS["mlp"].operations == 2 * 128 * (2 * 784 * 1_024 + 3 * 1_024 * 10)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(28, 1), (14, 1), (28, 2), (14, 2)])
+def test_the_arithmetic_leaves_out_the_zeros_of_the_padding(size, stride):
+    import tensorflow as tf
+
+    ones = tf.ones([1, size, size, 1])  # each sum counts the pixels under the kernel
+    counted = tf.reduce_sum(tf.nn.conv2d(ones, tf.ones([5, 5, 1, 1]), stride, "SAME"))
+    assert inked(size, stride) ** 2 == counted < (-(-size // stride) * 5) ** 2
+
+
+@pytest.fixture(scope="module")
+def results():
+    return json.loads(page.RESULTS.read_text(encoding="utf-8"))
+
+
+def test_the_page_shows_the_results_that_are_kept(results):
+    assert list(results["works"]) == list(WORKS)
+    assert results["rounds"] >= 5 and len(results["gflops"]) == results["rounds"]
+    assert (page.OUT / "speed.md").read_text(encoding="utf-8") == page.tables(results)
+    assert (page.OUT / "parts.md").read_text(encoding="utf-8") == page.parts_table(results)
+    for work, ways in results["works"].items():
+        missing = set(WAYS) - set(ways)
+        assert missing == ({"keras", "keras_tuned"} if work == "mlp_weight_dropout" else set())
+        for readings in ways.values():
+            assert {len(of_rounds) for of_rounds in readings.values()} == {results["rounds"]}
+
+
+def test_what_the_page_says_of_the_arithmetic_is_in_its_results(results):
+    """The square product is no limit; products make up most of a step; pools are cheap."""
+    rate = np.array(results["gflops"]) * 1e6  # operations a millisecond
+
+    def pace(part):
+        return np.median(part["operations"] / np.array(part["milliseconds"]) / rate)
+
+    parts = results["parts"]
+    assert max(pace(part) for part in parts["deeper_cnn"].values()) > 1
+    for work, of_step in parts.items():
+        step = np.array(results["works"][work]["ours"]["step"])
+        shares = {name: np.median(part["milliseconds"] / step) for name, part in of_step.items()}
+        products = sum(shares[name] for name, part in of_step.items() if part["operations"])
+        assert products > 0.5
+        assert sum(share for name, share in shares.items() if "pool" in name) < 0.15
+    multiples = {
+        work: page.median_of(results, work, "ours") / page.arithmetic_of(results, work)
+        for work in WORKS
+    }
+    assert max(multiples, key=multiples.get) == "simple_cnn"
+
+
+def test_a_way_that_was_not_measured_is_a_dash_and_a_tie_has_several_in_bold():
+    ours = {"step": [2.0, 4.0, 6.0], "start": [1.0, 1.0, 1.0]}
+    rival = {"step": [3.0, 5.0, 5.0], "start": [0.0, 0.0, 0.0]}
+    slow = {"step": [20.0, 40.0, 60.0], "start": [0.0, 0.0, 0.0]}
+    readings = {"ours": ours, "keras": rival, "loader": slow}
+    assert page.cell(readings, "tensors", "step") == "–"
+    assert page.cell(readings, "ours", "step") == "**4.00**"
+    assert page.cell(readings, "keras", "step") == "**5.00 (1.25; 0.83 to 1.50)**"
+    assert page.cell(readings, "loader", "step") == "40.00 (10.00; 10.00 to 10.00)"
+    compiled = {"start": [30.0, 2.0, 2.1]}
+    assert page.cell(readings | {"compiled": compiled}, "compiled", "start") == "2.1 (30.0)"
+
+
+@pytest.mark.parametrize("work", ["mlp", "deeper_cnn"])
+def test_a_step_is_taken_apart_into_operations_of_its_own_shapes(book, work):
+    from bench.tensorflow_side import parts
+
+    measured = parts(book, work, repeats=1)["parts"]
+    assert all(part["milliseconds"] > 0 for part in measured.values())
+    counted = sum(part["operations"] for part in measured.values())
+    assert 0.9 < counted / WORKS[work].operations <= 1
+
+
+def test_each_repetition_of_a_part_is_done():
+    import tensorflow as tf
+
+    from bench.tensorflow_side import repeated
+
+    count = tf.Variable(0)
+    repeated(lambda: count.assign_add(1))(7)
+    assert count.numpy() == 7
+
+
+def test_the_rivals_validation_is_not_on_the_clock():
+    from experiments.going_further import StopAt
+
+    def work(seconds):
+        began = time.process_time()
+        while time.process_time() - began < seconds:
+            pass
+
+    stop = StopAt(99.0)
+    stop.set_model(SimpleNamespace(stop_training=False))
+    stop.on_train_begin()
+    work(0.1)
+    stop.on_test_begin()
+    work(0.4)
+    stop.on_test_end()
+    stop.on_epoch_end(0, {"val_accuracy": 0.991})
+    assert 0.1 <= stop.cpu_seconds[0] < 0.3 and stop.validation["cpu_seconds"] >= 0.4
+    assert stop.model.stop_training
+
+
+def test_bending_by_nothing_leaves_the_chapters_distortion(book):
+    import tensorflow as tf
+
+    from experiments.going_further import bend
+
+    images = tf.reshape(book.images[:2], [2, 28, 28, 1])
+    a_pixel_to_the_left = tf.constant([[1, 0, 1, 0, 1, 0, 0, 0]] * 2, tf.float32)
+    moved = bend(0.0, lambda count: a_pixel_to_the_left, images)
+    np.testing.assert_allclose(moved[:, :27, :26], images[:, :27, 1:27], atol=1e-4)
+    bent = bend(1.0, lambda count: a_pixel_to_the_left, images)
+    assert bent.shape == images.shape and not np.allclose(bent, moved, atol=0.1)

@@ -1,0 +1,132 @@
+"""A chapter is the book's, whatever the machine's settings; each was set by somebody once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from pipeline.contents import ROOT
+from pipeline.kernel import book_environment
+from pipeline.notebooks import code_cells, faults, read
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+CELLS = (
+    "seed = 0  # a parameter",
+    "from mnist_helpers.parameters import check_parameters\nchecked = check_parameters(seed=seed)",
+    "import matplotlib.pyplot as plt\n"
+    "from mnist_helpers.figures import use_house_style\nuse_house_style()",
+    "figure, ax = plt.subplots()\nax.plot([1, 2]);",
+    "figure.get_facecolor()\nplt.rcParams['text.usetex'], figure.get_facecolor()",
+    "from mnist_helpers.progress import progress_bar\n"
+    "with progress_bar(3, 'counting') as bar:\n    bar.update(3)",
+    "import os, sys\nsys.executable, os.environ['OMP_NUM_THREADS'], os.environ['KERAS_BACKEND']",
+)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory) -> dict[str, str]:
+    """Settings that people have: of a cluster, of a dark desktop, of another Keras."""
+    folder = tmp_path_factory.mktemp("settings of somebody")
+    files = {
+        "ipython/profile_default/ipython_config.py": (
+            "c.InteractiveShell.ast_node_interactivity = 'all'"
+        ),
+        "matplotlibrc": "figure.facecolor: black\ntext.usetex: True\n",
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content, encoding="utf-8")
+    return os.environ | {
+        "IPYTHONDIR": str(folder / "ipython"),
+        "KERAS_BACKEND": "jax",
+        "MATPLOTLIBRC": str(folder),
+        "MPLBACKEND": "Agg",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+@pytest.fixture
+def papermill(tmp_path):
+    """Run a small chapter in an environment; return its code cells as they then are."""
+
+    def run(*command: str, **environment: str) -> list[nbformat.NotebookNode]:
+        notebook = new_notebook(metadata={"kernelspec": KERNEL})
+        notebook.cells = [new_code_cell(code) for code in CELLS]
+        notebook.cells[3].metadata["mystnb"] = {"figure": {"name": "fig-text"}}
+        nbformat.write(notebook, tmp_path / "in.ipynb")
+        files = [str(tmp_path / name) for name in ("in.ipynb", "out.ipynb")]
+        done = subprocess.run(
+            [sys.executable, "-m", *command, *files, "--no-progress-bar"],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            encoding="utf-8",
+        )
+        assert done.returncode == 0, done.stderr
+        executed = read(tmp_path / "out.ipynb")
+        assert faults(executed) == []
+        return code_cells(executed)
+
+    return run
+
+
+def shown(cell: nbformat.NotebookNode) -> list[object]:
+    return [output.get("data", {}).get("text/plain", output) for output in cell.outputs]
+
+
+def test_papermill_alone_draws_in_the_house_style_and_leaves_no_stray_output(papermill, hostile):
+    *_, figure, style, bar, facts = papermill("papermill", **hostile)
+    assert [list(output.data) for output in figure.outputs] == [["image/svg+xml", "text/plain"]]
+    assert shown(style) == ["(False, (1.0, 1.0, 1.0, 1.0))"]
+    assert bar.outputs == []
+    assert shown(facts) == [str((sys.executable, "1", "tensorflow"))]
+
+
+def test_our_own_runs_start_this_interpreter_in_settings_of_their_own(
+    papermill, hostile, tmp_path
+):
+    """Somebody else's kernel of the same name ends at once."""
+    spec = {"argv": ["/bin/false"], "display_name": "Python 3", "language": "python"}
+    folder = tmp_path / "jupyter" / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    (tmp_path / "startup.py").write_text("seed\n1 / 0\n", encoding="utf-8")
+    foreign = hostile | {
+        "JUPYTER_PATH": str(tmp_path / "jupyter"),
+        "PYTHONSTARTUP": str(tmp_path / "startup.py"),
+    }
+    cells = papermill("pipeline.kernel", "papermill", **foreign)
+    assert [shown(cell) for cell in cells[:3]] == [[], [], []]
+    assert shown(cells[-1]) == [str((sys.executable, "1", "tensorflow"))]
+
+
+def test_keras_that_has_begun_with_another_backend_is_refused(run_python):
+    said = run_python(
+        "import sys, types\n"
+        "keras = sys.modules['keras'] = types.ModuleType('keras')\n"
+        "keras.config = types.SimpleNamespace(backend=lambda: 'jax')\n"
+        "try:\n    import mnist_helpers\nexcept RuntimeError as error:\n    print(error)"
+    )
+    assert 'Keras has already begun with the backend "jax"' in said
+    assert "Restart the kernel" in said
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["MPLBACKEND", "PYTHONPATH", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "TF_XLA_FLAGS", "TQDM_NCOLS"],
+)
+def test_what_steers_a_chapter_stays_outside(variable, tmp_path):
+    assert variable not in book_environment({variable: "1"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "variable", ["CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "TF_FORCE_GPU_ALLOW_GROWTH", "HOME"]
+)
+def test_the_device_the_threads_and_the_machine_are_the_users(variable, tmp_path):
+    assert book_environment({variable: "1"}, tmp_path)[variable] == "1"

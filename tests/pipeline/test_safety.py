@@ -1,0 +1,242 @@
+"""Nothing is unpickled, nothing comes unchecked, and the workflow may do no more than it must."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.contents import ROOT, chapters
+from pipeline.notebooks import CHAPTERS, code_cells, read
+
+PACKAGES = ("mnist_helpers", "pipeline", "bench", "experiments")
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+LOCK = ROOT / "requirements.lock"
+NOTEBOOKS = [f"chapters/{chapter}.ipynb" for chapter in chapters()]
+RUFF = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format=json"]
+RULES = re.compile(r"S\d+|TID251|PLW1514")  # of those that pyproject.toml asks for
+
+SECRETS = (
+    r"-----BEGIN [A-Z ]*PRIVATE KEY",
+    r"\bAKIA[0-9A-Z]{16}\b",
+    r"\bgh[pousr]_[A-Za-z0-9]{30,}",
+    r"\bgithub_pat_\w{30,}",
+    r"\bxox[baprs]-[\w-]{10,}",
+    r"\bsk-[A-Za-z0-9]{20,}",
+    r"\bAIza[\w-]{30,}",
+    r"(?i)\b(password|passwd|api_key|secret_key|auth_token)\s*[:=]\s*['\"][^'\"{$<]{6,}",
+)
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    """All Python that readers run: the packages' modules and the chapters' cells."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
+    for chapter in chapters():
+        for number, cell in enumerate(code_cells(read(CHAPTERS / f"{chapter}.ipynb")), 1):
+            yield f"{chapter}, code cell {number}", cell.source
+
+
+def unsafe(*arguments: str, source: str = "") -> list[dict]:
+    """What ruff finds to be dangerous."""
+    done = subprocess.run(
+        [*RUFF, *arguments], cwd=ROOT, input=source.encode(), capture_output=True
+    )
+    return [finding for finding in json.loads(done.stdout) if RULES.fullmatch(finding["code"])]
+
+
+def test_nothing_is_unpickled_and_no_archive_unpacked_on_trust():
+    """Nor is a text file read in the code page of whoever runs this."""
+    assert unsafe(*PACKAGES, "tests", *NOTEBOOKS) == []
+
+
+def test_no_array_may_hold_what_is_pickled():
+    """That is not among what ruff looks at; without the keyword NumPy refuses it, too."""
+    allowed = re.compile(r"allow_pickle\s*=\s*(?!False)")
+    assert [place for place, source in sources() if allowed.search(source)] == []
+
+
+def test_what_is_dangerous_is_found():
+    imports = "import pathlib, shutil, tarfile, pandas as pd, torch, yaml"
+    dangerous = [
+        "import pickle",
+        "import dill as d",
+        "from pickle import loads",
+        "from joblib import load",
+        "torch.load('model.pt')",
+        "read = torch.load",
+        "pd.read_pickle('it')",
+        "tarfile.open('it').extractall(folder)",
+        "shutil.unpack_archive('it.zip')",
+        "yaml.load(text, yaml.Loader)",
+        "yaml.unsafe_load(text)",
+        "pathlib.Path('it').read_text()",
+    ]
+    harmless = ["yaml.safe_load(text)", "from joblib import parallel_config"]
+    source = "\n".join([imports, *dangerous, *harmless])
+    found = unsafe("--stdin-filename=pipeline/it.py", "-", source=source)
+    rows = {finding["location"]["row"] for finding in found}
+    assert rows == {number for number, _ in enumerate(dangerous, 2)}
+
+
+# ---- the lock ----
+
+
+def test_every_requirement_is_pinned_with_hashes():
+    text = LOCK.read_text(encoding="utf-8").replace("\\\n", " ")
+    requirements = [line for line in text.splitlines() if line[:1] not in ("", "#", " ")]
+    assert len(requirements) > 100
+    for requirement in requirements:
+        assert re.match(r"[\w.-]+(\[[\w,-]+\])?==\S+ ", requirement), requirement
+        assert "--hash=sha256:" in requirement, requirement
+
+
+def test_what_the_book_asks_for_is_bounded_and_locked():
+    locked = {
+        name.lower()
+        for name in re.findall(r"^([\w.-]+)==", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = project["dependency-groups"].values()
+    wanted = [line for line in lines if line[:1].isalpha()] + [*chain(*groups)]
+    for requirement in wanted:
+        bounded = re.fullmatch(r"([\w.-]+)(\[\w+\])?>=[\d.]+,<[\d.]+", requirement)
+        assert bounded, requirement
+        assert bounded[1].lower() in locked
+
+
+@pytest.mark.parametrize("place", ["Makefile", "README.md"])
+def test_the_lock_is_installed_with_its_hashes(place: str):
+    installs = [
+        line
+        for line in (ROOT / place).read_text(encoding="utf-8").splitlines()
+        if "requirements.lock" in line
+    ]
+    installs = [line for line in installs if re.search(r"pip\S* install", line)]
+    assert installs and all("--require-hashes" in line for line in installs)
+
+
+# ---- the workflow ----
+
+
+@pytest.fixture(params=WORKFLOWS, ids=lambda path: path.name)
+def workflow(request: pytest.FixtureRequest) -> tuple[str, dict]:
+    text = request.param.read_text(encoding="utf-8")
+    return text, yaml.safe_load(text)
+
+
+def test_workflows_may_read_and_only_the_publisher_may_publish(workflow):
+    _, content = workflow
+    assert content["permissions"] == {"contents": "read"}
+    jobs = content["jobs"]
+    more = {name: job["permissions"] for name, job in jobs.items() if "permissions" in job}
+    assert more == {"publish": {"contents": "write", "pages": "write", "id-token": "write"}}
+    its_own_branch = "github.event_name == 'push' && github.ref == 'refs/heads/main'"
+    assert jobs["publish"]["if"] == its_own_branch
+
+
+def test_only_the_step_that_pushes_the_editions_is_given_the_token(workflow):
+    """What is built runs in the same job, and with it the code of many packages."""
+    text, content = workflow
+    (step,) = (s for s in content["jobs"]["publish"]["steps"] if "github.token" in str(s))
+    assert step["run"].startswith(".ci/publish-editions ")
+    assert step["env"] == {"GITHUB_TOKEN": "${{ github.token }}"}
+    assert text.count("github.token") == 1
+
+
+def test_actions_are_pinned_by_commit_with_their_version_beside(workflow):
+    text, content = workflow
+    used = re.findall(r"uses:\s*(.+)", text)
+    assert len(used) == sum("uses" in s for job in content["jobs"].values() for s in job["steps"])
+    for action in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+# The first version of each that runs on Node 24; Node 20 is being withdrawn from the runners.
+ON_NODE_24 = {
+    "actions/checkout": 5,
+    "actions/setup-python": 6,
+    "actions/upload-pages-artifact": 5,
+    "actions/deploy-pages": 5,
+}
+
+
+def test_actions_run_on_what_is_not_being_withdrawn(workflow):
+    text, _ = workflow
+    versions = re.findall(r"uses: (\S+)@\w+ # v(\d+)", text)
+    assert versions
+    assert [(name, v) for name, v in versions if int(v) < ON_NODE_24[name]] == []
+
+
+def test_each_job_names_its_system_and_its_python_and_make_uses_that(workflow):
+    _, content = workflow
+    assert content["env"] == {"PYTHON": "python"}
+    for job in content["jobs"].values():
+        assert re.fullmatch(r"[a-z]+-\d+\.\d+", job["runs-on"])
+        (setup,) = (s for s in job["steps"] if "setup-python" in s.get("uses", ""))
+        versions = job.get("strategy", {"matrix": {"python": [setup["with"]["python-version"]]}})
+        assert set(versions["matrix"]["python"]) <= {"3.11", "3.12", "3.13"}
+
+
+def test_workflows_keep_no_credentials_and_run_nothing_that_others_wrote(workflow):
+    text, content = workflow
+    assert "secrets." not in text
+    assert "pull_request_target" not in text
+    for job in content["jobs"].values():
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False
+            assert "github.event." not in step.get("run", "")  # such as the title of an issue
+
+
+def test_no_file_of_the_repository_holds_a_secret():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
+    )
+    found = {}
+    for name in filter(None, listed.stdout.split("\0")):
+        path = ROOT / name
+        if path == Path(__file__) or not path.is_file() or path.suffix == ".gz":
+            continue
+        text = path.read_bytes().decode(errors="replace")
+        hits = [pattern for pattern in SECRETS if re.search(pattern, text)]
+        if hits:
+            found[name] = hits
+    assert found == {}
+
+
+@pytest.mark.parametrize("secret", ["AKIA" + "A" * 16, "ghp_" + "a" * 36, "password = 'hunter22'"])
+def test_what_is_a_secret_is_found(secret: str):
+    assert any(re.search(pattern, secret) for pattern in SECRETS)
+
+
+# ---- code pages ----
+
+
+def test_what_a_child_says_is_read_with_its_encoding_named():
+    """That is not among what ruff looks at."""
+    unnamed = []
+    folders = [ROOT / name for name in (*PACKAGES, "tests")]
+    for path in (path for folder in folders for path in folder.rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("subprocess."):
+                keywords = {keyword.arg for keyword in call.keywords}
+                if keywords & {"text", "universal_newlines"} and "encoding" not in keywords:
+                    unnamed.append(f"{path.relative_to(ROOT)}:{call.lineno}")
+    assert unnamed == []
