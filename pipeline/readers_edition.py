@@ -342,7 +342,7 @@ def with_what_is_needed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
     Machinery that shows nothing goes if no cell that stays uses a name that it sets, and it
     keeps no record: it only gave numbers to the prose, which has them now.
     """
-    cells: list[NotebookNode] = []
+    needed: list[NotebookNode] = []
     used: set[str] = set()
     for cell in reversed([cell for cell in cells if cell.get("id") != FOR_COLAB]):
         if cell.cell_type == "code":
@@ -352,8 +352,8 @@ def with_what_is_needed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
             if MACHINERY in cell.metadata.get("tags", []) and idle:
                 continue
             used |= names.used
-        cells.append(cell)
-    return cells[::-1]
+        needed.append(cell)
+    return needed[::-1]
 
 
 class Names:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from mnist_helpers.kept import (
 )
 from mnist_helpers.records import Record
 from mnist_helpers.sources import PUBLICATIONS
-from pipeline.contents import chapters
+from pipeline.contents import ROOT, chapters
 from pipeline.notebooks import CHAPTERS, read
 from pipeline.sweep.definition import SweepError, read_definition, runs_of
 
@@ -110,7 +111,7 @@ def test_every_kept_recipe_is_shown_by_a_chapter():
 
 
 SWEEPS = sorted(path.stem for path in KEPT_SWEEPS.glob("*.json"))
-DEFINITIONS = CHAPTERS.parent / "experiments" / "sweeps"
+DEFINITIONS = ROOT / "experiments" / "sweeps"
 
 
 def swept(seed: int, **changed) -> Record:
@@ -225,13 +226,18 @@ def test_a_kept_sweep_fits_together_and_has_its_definition(name):
         assert run["test_accuracy"] == pytest.approx(100 * bits.sum() / kept["test_size"])
 
 
+@cache
+def what_pages_show() -> str:
+    """The source of the chapters, and of the page on clothes."""
+    notebooks = [read(CHAPTERS / f"{chapter}.ipynb") for chapter in chapters()]
+    page = ROOT / "pipeline" / "site" / "fashion_page.py"
+    cells = [cell.source for notebook in notebooks for cell in notebook.cells]
+    return "\n".join([*cells, page.read_text(encoding="utf-8")])
+
+
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_kept_sweep_is_shown_by_a_page(name):
-    notebooks = [read(CHAPTERS / f"{chapter}.ipynb") for chapter in chapters()]
-    sources = [cell.source for notebook in notebooks for cell in notebook.cells]
-    page = CHAPTERS.parent / "pipeline" / "site" / "fashion_page.py"
-    sources.append(page.read_text(encoding="utf-8"))
-    assert re.search(rf'(kept_sweep|runs_on)\([^)]*"{name}"', "\n".join(sources))
+    assert re.search(rf'(kept_sweep|runs_on)\([^)]*"{name}"', what_pages_show())
 
 
 def test_an_unknown_experiment_is_refused_and_the_known_ones_are_named():
@@ -263,9 +269,7 @@ def test_a_kept_experiment_can_be_read_by_a_person_too(name):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_kept_experiment_is_shown_by_a_page(name):
-    code = "\n".join(cell.source for path in CHAPTERS.glob("*.ipynb") for cell in read(path).cells)
-    code += (CHAPTERS.parent / "pipeline" / "fashion_page.py").read_text(encoding="utf-8")
-    assert f'kept_experiment("{name}")' in code
+    assert f'kept_experiment("{name}")' in what_pages_show()
 
 
 def results_on_test_images(name: str) -> list[dict]:
