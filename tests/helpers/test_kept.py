@@ -337,15 +337,15 @@ def test_each_image_that_the_ensemble_misreads_was_looked_up_among_the_published
         cell for cell in read(CHAPTERS / "08-going-further.ipynb").cells if "UPHELD" in cell.source
     )
     wrong = kept_experiment("precise")["ensemble"]["wrong"]
-    glued = {}
+    quoted = {}
     names = {
         "together": {"wrong": wrong},
-        "glue": lambda key, value, display: glued.update({key: value}),
+        "quote": lambda chapter, **numbers: quoted.update(numbers),
     }
     exec(cell.source, names)
     found = [names[name] for name in ("UPHELD", "DOUBTFUL", "NOT_SHOWN")]
     assert sum(map(len, found)) == len(set.union(*found)) == len(wrong)
-    assert (glued["further-upheld"], glued["further-doubtful"]) == (14, 8)
+    assert (quoted["upheld"], quoted["doubtful"]) == (14, 8)
 
 
 def test_nothing_that_was_tried_stands_out():
