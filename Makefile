@@ -5,12 +5,16 @@
 #   make book LONG=1   and the 20,001 steps of chapter 6
 #   make pdf           and from it one file for paper, _build/book.pdf
 #   make test          every test, with few steps
+#   make quick         the tests that need neither TensorFlow, a browser nor a run, and ruff
 #   make test-faults   the faults that take minutes to provoke
 #   make bench         time the training beside Keras and PyTorch
+#   make kept          the results that are too long for every build, made again: hours
 #   make lab           the chapters in JupyterLab, each in a copy of your own
 #   make format        bring code and notebooks into the form that git keeps
 #   make lock          requirements.txt, pyproject.toml -> requirements.lock
+#   make links         ask every address that the book links to whether it answers
 #   make clean         remove what was built
+#   make help          this list, as does make alone
 
 # The Python to use; without a name, one is found.
 PYTHON ?=
@@ -44,15 +48,19 @@ MAKERS := requirements.lock $(wildcard $(foreach folder,pipeline pipeline/site p
 # What they show besides the chapters' runs.
 SHOWN := $(PAGES) $(wildcard chapters/*.bib chapters/_static chapters/_static/* chapters/_static/*/*)
 
-.PHONY: book site pdf test laid-out whole-book whole-site whole-pdf whole-test whole-laid-out \
-    test-code test-notebooks test-site test-faults bench lab format lock clean \
-    data fingerprints always
+# What people ask for; and the steps that lead there.
+.PHONY: book pdf test quick test-faults bench kept lab format lock links clean help
+.PHONY: site laid-out whole-book whole-site whole-pdf whole-test whole-laid-out test-code \
+    test-notebooks test-site data fingerprints always
 .DELETE_ON_ERROR:
 
 # What a code page lacks is printed as its number, and stops nothing.
 export PYTHONIOENCODING ?= :backslashreplace
 # Packages of another Python, and checks that it leaves out, are not the book's.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONSTARTUP
+
+help:
+	@sed -n 's/^#   make/make/p' Makefile
 
 # Two at once would write the same files.
 book site pdf test laid-out:
@@ -132,8 +140,10 @@ whole-test: $(READY)
 	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line $(FEW_STEPS) \
 	    test-code test-notebooks test-site
 
+OF_THE_SITE := tests/site/test_site.py tests/site/test_editions.py
+
 test-code: $(EXECUTED)
-	OMP_NUM_THREADS=1 $(RUN) pytest -m "not long" tests --ignore=tests/site/test_site.py
+	OMP_NUM_THREADS=1 $(RUN) pytest -m "not long" tests $(addprefix --ignore=,$(OF_THE_SITE))
 
 # The site has the full data; nbval runs the chapters on the sample, which is quicker and tests that way, too.
 WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=http://127.0.0.1:9/ \
@@ -150,7 +160,13 @@ test-notebooks: $(PREPARED)
 	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(PREPARED)
 
 test-site: whole-site
-	$(RUN) pytest tests/site/test_site.py
+	$(RUN) pytest $(OF_THE_SITE)
+
+# tests/quick.py says which tests are quick, and has each import of TensorFlow fail.
+quick: $(READY)
+	$(RUN) ruff check $(TO_FORMAT)
+	$(RUN) ruff format --check $(TO_FORMAT)
+	OMP_NUM_THREADS=1 $(RUN) pytest -m quick tests
 
 test-faults: $(READY)
 	$(RUN) pytest -m long tests/faults
@@ -166,6 +182,44 @@ $(PEERS)/.ready: bench/requirements.txt | $(READY)
 bench: $(READY) $(PEERS)/.ready
 	$(RUN) bench.speed --peers $(PEERS)/bin/python
 	$(RUN) bench.page
+
+# ---- what is kept in git, for it takes too long for every build ----
+
+KEPT := $(BUILD)/kept
+KEPT_RUNS := $(patsubst %,$(KEPT)/long-%,0 1 2 3 4)
+KEPT_SWEEPS := $(patsubst experiments/sweeps/%.yml,$(KEPT)/%,$(wildcard experiments/sweeps/*.yml))
+
+# What is finished is not run again, unless requirements.lock changed.
+kept: $(KEPT_RUNS:%=%/.kept) $(KEPT_SWEEPS:%=%/.kept)
+	@$(MAKE) --no-print-directory --jobs=2 book  # its records are what chapter 8 sets beside its own
+	$(RUN) experiments.going_further
+	$(RUN) experiments.parts
+	$(RUN) experiments.twins
+	@git status --short mnist_helpers/kept
+
+ONE_LONG_RUN = papermill chapters/06-deeper-cnn.ipynb
+ITS_SEED = -p num_steps 20001 -p seed $*
+
+$(KEPT)/long-%/.kept: $(READY)
+	@mkdir -p $(@D)
+	OMP_NUM_THREADS=1 $(VENV)/bin/$(ONE_LONG_RUN) $(@D)/out.ipynb $(ITS_SEED) -p record_dir "$(abspath $(@D))"
+	$(RUN) experiments.keep run $(@D)/06-deeper-cnn--deeper_cnn--20001-steps--seed-$*.json \
+	    "OMP_NUM_THREADS=1 $(ONE_LONG_RUN) out.ipynb $(ITS_SEED)"
+	@touch $@
+
+$(KEPT_SWEEPS:%=%/.kept): $(KEPT)/%/.kept: experiments/sweeps/%.yml $(READY)
+	$(RUN) pipeline.sweep $< $(@D)
+	$(RUN) experiments.keep sweep $< $(@D)
+	@touch $@
+
+# ---- what others publish ----
+
+# In a book of few steps, whose links are those of the whole.
+links:
+	@$(MAKE) --no-print-directory $(FEW_STEPS) site
+	PYTHONPATH=. $(VENV)/bin/jupyter-book build --builder linkcheck --path-output _build/links _build/test/book
+
+# ---- for people ----
 
 # The notebooks for people, each in a copy that is the reader's own. From here, so that the links
 # in them lead to the pages.

@@ -193,7 +193,7 @@ def cache_folder() -> Path:
     chosen = os.environ.get(CACHE_VARIABLE)
     try:
         return user_path(chosen or platformdirs.user_cache_dir("mnist-that-runs"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, RuntimeError) as error:  # ours, and platformdirs' own
         raise DataUnavailable(
             f"There is no home folder to keep the data in ({error}). "
             f"Set {CACHE_VARIABLE} to a folder that can be written."

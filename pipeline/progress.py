@@ -27,17 +27,17 @@ SILENT = 5.0  # seconds after which a file of progress is that of a process whic
 CLEAR = "\x1b[J"  # everything below the cursor
 BAR = 20  # characters
 
-# Seconds of each chapter's last full run on one busy core; only what they are to each
+# Seconds of each chapter on one of two cores, two at a time; only what they are to each
 # other matters as soon as one chapter has run here.
 SECONDS = {
-    "01-data": 135,
-    "02-logistic-regression": 183,
-    "03-mlp": 298,
-    "04-regularized-mlp": 361,
-    "05-simple-cnn": 607,
-    "06-deeper-cnn": 229,
-    "07-comparison": 118,
-    "08-going-further": 499,
+    "01-data": 19,
+    "02-logistic-regression": 138,
+    "03-mlp": 83,
+    "04-regularized-mlp": 273,
+    "05-simple-cnn": 88,
+    "06-deeper-cnn": 136,
+    "07-comparison": 7,
+    "08-going-further": 41,
 }
 
 

@@ -41,6 +41,7 @@ SVG = "image/svg+xml"
 PIXELS = 1.5  # of a picture for one of the page: sharp enough, also where those are small
 MACHINERY, FOLDED = "remove-input", "hide-input"
 NEEDED_TAGS = ("parameters", "raises-exception")  # what papermill and nbval look for
+TARGET = re.compile(r"^\(([\w-]+)\)=\n", re.MULTILINE)  # marks a place that others point to
 SOLUTION = "#### Solution"
 SOLUTION_EDGE = re.compile(r"^(?=:::\{solution-start\})|(?<=:::\{solution-end\}\n:::\n)", re.M)
 RECORDS = ("save_record", "save_weights")
@@ -78,7 +79,7 @@ class Book:
     numbers : dict of str to str
         For each figure and exercise its name and number, such as "Fig. 5.1".
     homes : dict of str to str
-        For each of these the page on which it stands.
+        For each of these, and each marked place in the text, the page on which it stands.
     literature : BibliographyData
         The works that can be cited.
     """
@@ -127,6 +128,8 @@ def book(address: str) -> Book:
             figures = list(figure_names(notebook))
         found.titles[file.stem] = re.search(r"^# (.+)", text, re.MULTILINE)[1]
         exercises = re.findall(r"^:::+\{exercise\}.*\n:label: (\S+)", text, re.MULTILINE)
+        for label in TARGET.findall(text):
+            found.homes[label] = file.stem
         for kind, labels in (("Fig.", figures), ("Exercise", exercises)):
             for place, label in enumerate(labels, 1):
                 found.numbers[label] = f"{kind} {number}.{place}"
@@ -157,11 +160,29 @@ def glued(notebook: NotebookNode) -> dict[str, str]:
     return found
 
 
+def written_out(notebook: NotebookNode) -> set[str]:
+    """The names that cells give to the prose, but for those that a loop makes up."""
+    calls = [
+        node
+        for cell in code_cells(notebook)
+        if "quote(" in cell.source
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "quote"
+    ]
+    return {
+        f"{call.args[0].value}-{keyword.arg.replace('_', '-')}"
+        for call in calls
+        for keyword in call.keywords
+        if keyword.arg
+    }
+
+
 def roles(page: str, book: Book, number: Role) -> dict[str, Role]:
     """What each role becomes on a page; ``number`` is that of a run's numbers."""
 
     def pointed(text: str, label: str) -> str:
-        said = book.numbers[label] if text == label else f"{text} ({book.numbers[label]})"
+        number = book.numbers.get(label)  # a place in the text has none
+        said = number if text == label else f"{text} ({number})" if number else text
         return said if book.homes[label] == page else book.link(said, book.homes[label], label)
 
     def to_page(text: str, target: str) -> str:
@@ -188,7 +209,7 @@ class Text:
         self.page = page
         self.book = book
         self.numbers = numbers
-        self.unused = set(numbers)
+        self.asked_for: set[str] = set()
         self.roles = roles(page, book, self.number)
         self.attachments: dict[str, dict[str, str]] = {}  # of the cell that was done last
 
@@ -202,14 +223,14 @@ class Text:
             "solution-end": lambda each: "",
             "figure": self.picture,
         }
-        return plain(source, self.roles, directives)
+        return plain(TARGET.sub("", source), self.roles, directives)
 
     def number(self, text: str, target: str) -> str:
         """A number of the run, in the format that the sentence asks for."""
         name, _, form = target.partition(":")
         if name not in self.numbers:
             raise ChapterError(f"{self.page}: no cell gives the number {name!r}")
-        self.unused.discard(name)
+        self.asked_for.add(name)
         return format_plain_text(self.numbers[name], form)
 
     def exercise(self, directive: Directive) -> str:
@@ -256,8 +277,8 @@ def edition(page: str, ran: NotebookNode, book: Book) -> NotebookNode:
             written.cells += markdown(cell, text)
         else:
             written.cells += code(cell, text)
-    if text.unused:
-        raise ChapterError(f"{page}: no sentence asks for {', '.join(sorted(text.unused))}")
+    if unused := sorted(written_out(ran) - text.asked_for):
+        raise ChapterError(f"{page}: no sentence asks for {', '.join(unused)}")
     title, _, rest = written.cells[0].source.partition("\n")
     written.cells[0].source = f"{title}\n\n{colophon(page, ran, book)}\n\n{rest.strip()}"
     written.cells.insert(1, installing())
@@ -342,7 +363,7 @@ def with_what_is_needed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
     Machinery that shows nothing goes if no cell that stays uses a name that it sets, and it
     keeps no record: it only gave numbers to the prose, which has them now.
     """
-    cells: list[NotebookNode] = []
+    needed: list[NotebookNode] = []
     used: set[str] = set()
     for cell in reversed([cell for cell in cells if cell.get("id") != FOR_COLAB]):
         if cell.cell_type == "code":
@@ -352,8 +373,8 @@ def with_what_is_needed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
             if MACHINERY in cell.metadata.get("tags", []) and idle:
                 continue
             used |= names.used
-        cells.append(cell)
-    return cells[::-1]
+        needed.append(cell)
+    return needed[::-1]
 
 
 class Names:

@@ -2,8 +2,8 @@
 
 Outputs go, but for those of cells that begin with ``# NBVAL_CHECK_OUTPUT``; so does
 the metadata of the machine on which the notebook was last saved. Text gets one
-sentence a line, so that a diff shows the sentences that changed. If _config.yml names
-a repository, a cell installs the book's package in Colab.
+sentence a line, so that a diff shows the sentences that changed. If _config.yml
+names a repository, a cell installs the book's package in Colab.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ import matplotlib
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from quick import forbid_tensorflow, is_quick, may_be_quick, only_quick
 from small_book import make, write_book
 
 import mnist_helpers
@@ -45,8 +46,24 @@ def pytest_configure(config):
     settings = tempfile.TemporaryDirectory()
     config.add_cleanup(settings.cleanup)
     enter_book_environment(Path(settings.name))
+    if only_quick(config):
+        forbid_tensorflow()
     config.addinivalue_line("markers", "network: needs the network, and has an offline twin")
     config.addinivalue_line("markers", "long: takes minutes; `make test-faults` runs it")
+    config.addinivalue_line("markers", "chapters: runs chapters of the book by another process")
+    config.addinivalue_line("markers", "quick: needs nothing slow; set by itself (tests/quick.py)")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only quick tests are wanted, modules that are slow to import are not imported."""
+    wanted = only_quick(config) and collection_path.match("test_*.py")
+    return True if wanted and not may_be_quick(collection_path) else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in filter(is_quick, items):
+        item.add_marker(pytest.mark.quick)
 
 
 # ---- a tiny data set ----

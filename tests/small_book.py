@@ -36,7 +36,7 @@ RECORD = (
 def write_chapter(book: Path, name: str, prose: str = "Prose.", code: str = "1 + 1") -> None:
     notebook = new_notebook(metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}})
     notebook.cells = [
-        new_markdown_cell(f"# Chapter {name}\n\n{prose}"),
+        new_markdown_cell(f"# Chapter {name}\n\n{prose}\n\nIt says {{glue:text}}`small-seven`."),
         new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         new_code_cell(CHECK),
         new_code_cell("from mnist_helpers.numbers import quote\nquote('small', seven=7.0)"),

@@ -78,8 +78,9 @@ def printed_device(notebook: nbformat.NotebookNode) -> str:
 
 
 def set_data(chapter: str, run: nbformat.NotebookNode) -> str:
-    """The data set that a run was given, or its chapter's own."""
-    return run.get("parameters", {}).get("data_set", chapter_parameters(chapter)["data_set"])
+    """The data set that a run was given, or its chapter's own; a dash if it has none."""
+    given = chapter_parameters(chapter) | run.get("parameters", {})
+    return given.get("data_set", "–")
 
 
 def data_section(build: Path) -> str:

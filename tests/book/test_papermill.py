@@ -12,6 +12,8 @@ import pytest
 from pipeline.contents import chapters
 from pipeline.notebooks import CHAPTERS, faults, read
 
+pytestmark = pytest.mark.chapters
+
 EXECUTED = CHAPTERS.parent / "_build" / "test" / "executed"
 FIRST_RESULT = 15.0  # seconds that a reader may wait for one
 

@@ -22,12 +22,11 @@ SIZES = {
 
 
 @pytest.fixture(scope="module", params=SIZES, ids="-".join)
-def case(request, sample_loads):
+def case(request, sample_loads, full_loads):
     """The full set and the sample, in each split."""
     size, split = request.param
     if size == "sample":
         return sample_loads(split=split)[0], SIZES[request.param]
-    full_loads = request.getfixturevalue("full_loads")
     return full_loads(split=split), SIZES[request.param]
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from mnist_helpers.kept import (
 from mnist_helpers.records import Record
 from mnist_helpers.sources import PUBLICATIONS
 from mnist_helpers.systems import LONG_STEPS
-from pipeline.contents import chapters
+from pipeline.contents import ROOT, chapters
 from pipeline.notebooks import CHAPTERS, read
 from pipeline.sweep.definition import SweepError, read_definition, runs_of
 
@@ -111,7 +112,7 @@ def test_every_kept_recipe_is_shown_by_a_chapter():
 
 
 SWEEPS = sorted(path.stem for path in KEPT_SWEEPS.glob("*.json"))
-DEFINITIONS = CHAPTERS.parent / "experiments" / "sweeps"
+DEFINITIONS = ROOT / "experiments" / "sweeps"
 
 
 def swept(seed: int, **changed) -> Record:
@@ -226,13 +227,18 @@ def test_a_kept_sweep_fits_together_and_has_its_definition(name):
         assert run["test_accuracy"] == pytest.approx(100 * bits.sum() / kept["test_size"])
 
 
+@cache
+def what_pages_show() -> str:
+    """The source of the chapters, and of the page on clothes."""
+    notebooks = [read(CHAPTERS / f"{chapter}.ipynb") for chapter in chapters()]
+    page = ROOT / "pipeline" / "site" / "fashion_page.py"
+    cells = [cell.source for notebook in notebooks for cell in notebook.cells]
+    return "\n".join([*cells, page.read_text(encoding="utf-8")])
+
+
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_kept_sweep_is_shown_by_a_page(name):
-    notebooks = [read(CHAPTERS / f"{chapter}.ipynb") for chapter in chapters()]
-    sources = [cell.source for notebook in notebooks for cell in notebook.cells]
-    page = CHAPTERS.parent / "pipeline" / "site" / "fashion_page.py"
-    sources.append(page.read_text(encoding="utf-8"))
-    assert re.search(rf'(kept_sweep|runs_on)\([^)]*"{name}"', "\n".join(sources))
+    assert re.search(rf'(kept_sweep|runs_on)\([^)]*"{name}"', what_pages_show())
 
 
 def test_an_unknown_experiment_is_refused_and_the_known_ones_are_named():
@@ -264,9 +270,7 @@ def test_a_kept_experiment_can_be_read_by_a_person_too(name):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_kept_experiment_is_shown_by_a_page(name):
-    code = "\n".join(cell.source for path in CHAPTERS.glob("*.ipynb") for cell in read(path).cells)
-    code += (CHAPTERS.parent / "pipeline" / "fashion_page.py").read_text(encoding="utf-8")
-    assert f'kept_experiment("{name}")' in code
+    assert f'kept_experiment("{name}")' in what_pages_show()
 
 
 def results_on_test_images(name: str) -> list[dict]:
@@ -334,15 +338,15 @@ def test_each_image_that_the_ensemble_misreads_was_looked_up_among_the_published
         cell for cell in read(CHAPTERS / "08-going-further.ipynb").cells if "UPHELD" in cell.source
     )
     wrong = kept_experiment("precise")["ensemble"]["wrong"]
-    glued = {}
+    quoted = {}
     names = {
         "together": {"wrong": wrong},
-        "glue": lambda key, value, display: glued.update({key: value}),
+        "quote": lambda chapter, **numbers: quoted.update(numbers),
     }
     exec(cell.source, names)
     found = [names[name] for name in ("UPHELD", "DOUBTFUL", "NOT_SHOWN")]
     assert sum(map(len, found)) == len(set.union(*found)) == len(wrong)
-    assert (glued["further-upheld"], glued["further-doubtful"]) == (14, 8)
+    assert (quoted["upheld"], quoted["doubtful"]) == (14, 8)
 
 
 def test_nothing_that_was_tried_stands_out():

@@ -6,6 +6,7 @@ functions that it is about; one that nobody names fails the last test.
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import inspect
 import io
@@ -13,12 +14,14 @@ import json
 import math
 import os
 import pkgutil
+import re
 import shutil
 import stat
 import tarfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import myst_nb
@@ -44,12 +47,16 @@ from mnist_helpers import (
     metrics,
     numbers,
     parameters,
+    progress,
     records,
     sources,
     systems,
     tables,
+    threads,
     training,
     weights,
+    words,
+    writers,
 )
 from mnist_helpers.records import Record, RecordError
 from mnist_helpers.sources import DataUnavailable, Delivery, IdxFile
@@ -331,6 +338,146 @@ def test_a_mean_of_numbers_has_an_interval(values, confidence):
     else:
         assert len(values) >= 2 and all(map(math.isfinite, values))
         assert not math.isnan(mean) and half_width >= 0
+
+
+CLASSES = some.arrays(np.int64, st.integers(0, 30), elements=st.integers(0, 9))
+
+
+@about(metrics.mixed_up, one=CLASSES, other=CLASSES)
+def test_every_mistake_is_of_one_pair_of_classes(one, other):
+    size = min(len(one), len(other))
+    one, other = one[:size], other[:size]
+    pairs = metrics.mixed_up(one, other, "0123456789")
+    assert len(pairs) == 45 and sum(pairs.values()) == np.sum(one != other)
+
+
+@about(
+    metrics.standard_error,
+    values=some.arrays(float, st.integers(0, 12), elements=FLOATS),
+    writers=some.arrays(int, st.integers(0, 12), elements=st.integers(0, 3)),
+    known=st.booleans(),
+)
+def test_a_mean_over_images_has_a_standard_error(values, writers, known):
+    try:
+        error = metrics.standard_error(values, writers if known else None)
+    except ValueError as refusal:
+        assert str(refusal).startswith(("values ", "there is "))
+    else:
+        assert error >= 0 or np.abs(values).max() > 1e150  # whose square no float can hold
+
+
+@about(
+    metrics.paired_difference,
+    ours=some.arrays(bool, some.array_shapes(max_dims=2, max_side=6)),
+    theirs=some.arrays(bool, some.array_shapes(max_dims=2, max_side=6)),
+    confidence=st.one_of(st.just(0.95), NUMBERS),
+)
+def test_a_difference_turns_its_sign_with_its_models(ours, theirs, confidence):
+    try:
+        difference, half_width = metrics.paired_difference(ours, theirs, confidence=confidence)
+    except ValueError as error:
+        assert str(error).startswith(("ours has shape ", "confidence is ", "there is "))
+    else:
+        turned, same = metrics.paired_difference(theirs, ours, confidence=confidence)
+        assert turned == pytest.approx(-difference) and same == pytest.approx(half_width)
+        assert -100 <= difference <= 100 and half_width >= 0
+
+
+@about(metrics.spread_of_images, right=some.arrays(bool, some.array_shapes(max_dims=3)))
+def test_images_scatter_runs_or_are_too_few(right):
+    try:
+        assert metrics.spread_of_images(right) >= 0
+    except ValueError as error:
+        assert str(error).startswith("right has shape ")
+
+
+@about(
+    kept.rightly_read,
+    wrong=st.lists(st.lists(st.integers(0, 9), unique=True), min_size=1, max_size=4),
+)
+def test_images_are_read_rightly_that_are_not_named_as_wrong(wrong):
+    right = kept.rightly_read([{"wrong": positions} for positions in wrong], size=10)
+    assert [np.flatnonzero(~row).tolist() for row in right] == [sorted(each) for each in wrong]
+
+
+@about(
+    writers.published_writers,
+    writers.writers_of,
+    examples=4,
+    data_set=st.sampled_from(["mnist", "fashion_mnist"]),
+    is_sample=st.booleans(),
+)
+def test_who_wrote_an_image_is_known_of_mnist_alone(toy_data, data_set, is_sample):
+    toy = toy_data(data_set=data_set, is_sample=is_sample)
+    published, ours = writers.published_writers(toy), writers.writers_of(toy)
+    if data_set == "mnist":
+        assert len(published) == (1_000 if is_sample else 10_000) and len(ours) == len(toy.test)
+    else:
+        assert published is None and ours is None
+
+
+# ---- words, paths, threads ----
+
+
+@about(idx.is_gzip, idx.packed_size, content=st.binary(max_size=2_000))
+def test_packed_bytes_are_known_and_no_longer_than_said(content):
+    packed = gzip.compress(content)
+    assert idx.is_gzip(packed) and len(packed) <= idx.packed_size(len(content))
+
+
+@about(parameters.refusal, name=st.sampled_from(list(parameters.RULES)), value=ANYTHING)
+def test_a_refusal_names_the_parameter_and_says_what_it_may_be(name, value):
+    said = parameters.refusal(name, value)
+    assert said.startswith(f"{name} is ") and "; it may be " in said
+
+
+@about(words.leaders, scores=st.dictionaries(WORDS, st.integers(0, 3), max_size=5))
+def test_leaders_share_the_largest_score(scores):
+    try:
+        found = words.leaders(scores)
+    except ValueError:
+        assert not scores
+    else:
+        assert found and {scores[name] for name in found} == {max(scores.values())}
+
+
+@about(words.listed, names=st.lists(st.text("abc", min_size=1, max_size=3), max_size=5))
+def test_a_list_names_each_in_its_order(names):
+    assert re.split(", | and ", words.listed(names)) == (names or ["none"])
+
+
+@about(files.user_path, name=st.text("ab~/.", min_size=1, max_size=12))
+def test_a_path_is_taken_as_it_is_but_for_a_home_folder(name):
+    try:
+        path = files.user_path(name)
+    except FileNotFoundError as error:
+        assert name.startswith("~") and repr(name) in str(error)
+    else:
+        assert name.startswith("~") or path == Path(name)
+
+
+@about(threads.cpu_in_words, count=st.integers(1, 10_000))
+def test_a_device_says_its_threads(count):
+    assert threads.cpu_in_words(count).startswith(f"CPU, {count} thread")
+
+
+@about(device.use_threads, count=st.integers(1, 64))
+def test_threads_are_set_before_tensorflow_begins_or_not_at_all(count):
+    pools = tf.config.threading
+    try:
+        device.use_threads(count)
+    except RuntimeError:
+        pass  # it has begun, with another number
+    else:
+        assert pools.get_intra_op_parallelism_threads() == count
+
+
+@about(progress.progress_bar, total=st.integers(0, 50), description=WORDS)
+def test_a_bar_counts_what_it_is_told(total, description):
+    with progress.progress_bar(total, description, file=io.StringIO()) as bar:
+        for _ in range(total):
+            bar.update()
+        assert bar.n in (0, total)  # a silent one does not count
 
 
 # ---- the original's figures ----
@@ -647,6 +794,7 @@ def test_images_are_drawn_or_refused(images, columns, titles):
 
 @about(
     figures.plot_training,
+    figures.use_house_style,
     figures.line_style,
     figures.label_sample,
     figures.show_no_label,
@@ -662,10 +810,13 @@ def test_curves_are_drawn_or_refused(toy_data, loss, smooth, percent, index, is_
     curve = training.Curve(loss, loss, [0] * len(loss[:1]), [percent] * len(loss[:1]))
     measured = toy_data(is_sample=is_sample)
     try:
-        figure = figures.plot_training({"it": curve}, smooth)
+        with plt.rc_context():
+            figures.use_house_style(measured)
+            figure = figures.plot_training({"it": curve}, smooth)
     except ValueError as error:
         assert str(error).startswith(("smooth is ", "it has no steps"))
     else:
+        assert bool(figure.get_suptitle()) == is_sample
         figures.mark_original(figure.axes[1], percent, measured)
         figures.label_sample(figure)
         assert "sample" in figure.get_suptitle()

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, req
 
 import pytest
 from packaging.requirements import Requirement
+from quick import imports
 from test_safety import sources
 
 from pipeline.contents import ROOT
@@ -37,15 +38,9 @@ THE_WORKSHOP = {"sphinx", "jupyterlab", "papermill", "pytest", "pandas", "pyarro
 
 
 def imported(source: str) -> set[str]:
-    """The packages that Python source imports, by the first parts of their names."""
+    """The packages that Python source imports as it runs, by the first parts of their names."""
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
-    found = set()
-    for node in ast.walk(ast.parse("\n".join(lines))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(node.module.split(".")[0])
-    return found
+    return {name.split(".")[0] for name in imports(ast.parse("\n".join(lines)))}
 
 
 def brought_along(name: str, seen: set[str]) -> set[str]:

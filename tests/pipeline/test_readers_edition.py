@@ -75,8 +75,8 @@ def test_a_number_that_no_cell_gives_is_an_error_that_names_it(found):
 
 
 def test_a_number_that_no_sentence_asks_for_is_an_error_that_names_it(found):
-    with pytest.raises(ChapterError, match="no sentence asks for idle"):
-        made(found, code("quote(...)", glue("idle", "1")))
+    with pytest.raises(ChapterError, match="no sentence asks for cnn-idle"):
+        made(found, code('quote("cnn", idle=1)', glue("cnn-idle", "1")))
 
 
 def test_references_lead_to_the_pages_and_name_numbers(found):
@@ -93,6 +93,15 @@ def test_references_lead_to_the_pages_and_name_numbers(found):
         f"[kernel]({site}/glossary.html#term-kernel), "
         f"[LeCun *et al.* (1998)]({site}/references.html), "
         f"([Simard *et al.*, 2003]({site}/references.html))"
+    )
+
+
+def test_a_place_in_the_text_can_be_pointed_to_and_leaves_no_mark(found):
+    there = edition("07-comparison", chapter(new_markdown_cell("(set-part)=\n## The part")), found)
+    assert there.cells[-1].source == "## The part"
+    (cell,) = made(found, new_markdown_cell("{ref}`chapter 7 <set-part>`"))
+    assert (
+        cell.source == "[chapter 7](https://example.org/book/chapters/07-comparison.html#set-part)"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,12 +15,13 @@ from sphinx_book_theme.header_buttons import (
 from sphinx_book_theme.header_buttons.launch import add_launch_buttons
 from sphinx_book_theme.header_buttons.source import add_source_buttons
 
+from pipeline.contents import ROOT
 from pipeline.repository import Repository, RepositoryError, parse_repository, read_repository
-from pipeline.site.render import with_buttons
+from pipeline.site.render import EDITIONS_BRANCH, with_buttons
 
 PAGE = "chapters/01-data"
-COLAB = "https://colab.research.google.com/github/{}/blob/main/chapters/01-data.ipynb"
-BINDER = "https://mybinder.org/v2/{}/main?urlpath=lab/tree/chapters/01-data.ipynb"
+COLAB = "https://colab.research.google.com/github/{}/blob/notebooks/chapters/01-data.ipynb"
+BINDER = "https://mybinder.org/v2/{}/notebooks?urlpath=lab/tree/chapters/01-data.ipynb"
 
 
 class Config(dict):
@@ -174,3 +176,38 @@ def test_the_branch_is_the_one_that_is_named_or_main(tmp_path: Path):
 def test_each_host_gets_the_buttons_that_lead_somewhere(address: str, edit: str, more: dict):
     expected = {"Suggest edit": edit.format(f"{PAGE}.ipynb")} if edit else {}
     assert buttons(parse_repository(address)) == expected | more
+
+
+# ---- the branch that Colab and Binder open ----
+
+
+def git(repository: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(repository), *arguments]
+    return subprocess.run(command, capture_output=True, check=True).stdout.decode()
+
+
+def test_the_branch_for_colab_and_binder_holds_the_editions_and_installs_the_package(
+    tmp_path: Path,
+):
+    editions, repository = tmp_path / "build" / "editions", tmp_path / "repository"
+    editions.mkdir(parents=True)
+    (editions / ".made").touch()
+    git(tmp_path, "init", "--bare", "--quiet", str(repository))
+    for chapter in ("01-old", "01-data"):
+        (editions / f"{chapter}.ipynb").write_text(chapter, encoding="utf-8")
+        package = f"git+https://github.com/me/book@{chapter}"
+        command = [".ci/publish-editions", editions.parent, repository, EDITIONS_BRANCH, package]
+        subprocess.run(command, cwd=ROOT, check=True)
+        (editions / "01-old.ipynb").unlink(missing_ok=True)
+    listed = git(repository, "ls-tree", "-r", "--name-only", EDITIONS_BRANCH).split()
+    binder = {f".binder/{path.name}" for path in (ROOT / ".binder").iterdir()}
+    assert set(listed) == {"chapters/01-data.ipynb", *binder}
+    assert git(repository, "show", f"{EDITIONS_BRANCH}:chapters/01-data.ipynb") == "01-data"
+    required = git(repository, "show", f"{EDITIONS_BRANCH}:.binder/requirements.txt")
+    assert required == f"{package}\n"
+
+
+def test_the_workflow_writes_the_branch_that_the_buttons_open():
+    workflow = (ROOT / ".github" / "workflows" / "book.yml").read_text(encoding="utf-8")
+    published = '.ci/publish-editions _build "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY"'
+    assert f"{published} {EDITIONS_BRANCH}\n" in workflow

@@ -139,9 +139,20 @@ def workflow(request: pytest.FixtureRequest) -> tuple[str, dict]:
 def test_workflows_may_read_and_only_the_publisher_may_publish(workflow):
     _, content = workflow
     assert content["permissions"] == {"contents": "read"}
-    jobs = content["jobs"].items()
-    more = {name: job["permissions"] for name, job in jobs if "permissions" in job}
-    assert more == {"publish": {"contents": "read", "pages": "write", "id-token": "write"}}
+    jobs = content["jobs"]
+    more = {name: job["permissions"] for name, job in jobs.items() if "permissions" in job}
+    assert more == {"publish": {"contents": "write", "pages": "write", "id-token": "write"}}
+    its_own_branch = "github.event_name == 'push' && github.ref == 'refs/heads/main'"
+    assert jobs["publish"]["if"] == its_own_branch
+
+
+def test_only_the_step_that_pushes_the_editions_is_given_the_token(workflow):
+    """What is built runs in the same job, and with it the code of many packages."""
+    text, content = workflow
+    (step,) = (s for s in content["jobs"]["publish"]["steps"] if "github.token" in str(s))
+    assert step["run"].startswith(".ci/publish-editions ")
+    assert step["env"] == {"GITHUB_TOKEN": "${{ github.token }}"}
+    assert text.count("github.token") == 1
 
 
 def test_actions_are_pinned_by_commit_with_their_version_beside(workflow):

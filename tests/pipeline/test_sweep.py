@@ -98,7 +98,9 @@ def test_the_page_shows_the_grid_of_chapter_4_as_it_is():
     shown = re.search(
         r"```yaml\n(.*?)```", (ROOT / "chapters" / "sweeps.md").read_text(encoding="utf-8"), re.S
     )[1]
-    grid = yaml.safe_load((ROOT / "sweeps" / "chapter-4-grid.yml").read_text(encoding="utf-8"))
+    grid = yaml.safe_load(
+        (ROOT / "experiments" / "sweeps" / "chapter-4-grid.yml").read_text(encoding="utf-8")
+    )
     assert yaml.safe_load(shown) == {key: grid[key] for key in ("chapter", "grid")}
 
 

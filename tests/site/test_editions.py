@@ -1,0 +1,152 @@
+"""The reader's editions, as `make test` makes them: plain, like the pages, safe to save."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from conftest import wait_for
+from playwright.sync_api import Browser
+
+from pipeline.contents import ROOT, chapters
+from pipeline.notebooks import CHAPTERS, code_cells, read
+
+BUILD = ROOT / "_build" / "test"
+EDITIONS = BUILD / "editions"
+MYST = re.compile(r"^:{3,}|^`{3,}\{|\{[\w:-]+\}`|^\([\w-]+\)=|\bglue\b", re.MULTILINE)
+LINK = re.compile(r"\]\(\.\./html/([^)#]+)#?([^)]*)\)")
+
+every_chapter = pytest.mark.parametrize("name", chapters())
+
+
+def prose(name: str) -> str:
+    cells = read(EDITIONS / f"{name}.ipynb").cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+@every_chapter
+def test_no_construct_of_myst_is_left(name: str):
+    text = re.sub(r"^```\w*\n.*?^```", "", prose(name), flags=re.DOTALL | re.MULTILINE)
+    assert MYST.findall(text) == []
+
+
+@every_chapter
+def test_figures_and_exercises_have_the_numbers_of_the_pages(name: str):
+    html = (BUILD / "html" / "chapters" / f"{name}.html").read_text(encoding="utf-8")
+    page = BeautifulSoup(html, "html.parser")
+    captions = [caption.get_text() for caption in page.find_all("figcaption")]
+    figures = [re.match(r"\s*(Fig\. \d+\.\d+)", text)[1] for text in captions]
+    titles = [title.get_text() for title in page.select("div.exercise > .admonition-title")]
+    exercises = [re.match(r"\s*(Exercise \d+\.\d+)", text)[1] for text in titles]
+    assert re.findall(r"^\*\*(Fig\. [\d.]+)\.\*\*", prose(name), re.MULTILINE) == figures
+    assert re.findall(r"^### (Exercise [\d.]+):", prose(name), re.MULTILINE) == exercises
+
+
+@every_chapter
+def test_every_link_leads_to_a_place_on_a_page(name: str):
+    links = set(LINK.findall(prose(name)))
+    assert len(links) > 5
+    for page, place in links:
+        html = (BUILD / "html" / page).read_text(encoding="utf-8")
+        assert not place or f'id="{place}"' in html, (page, place)
+
+
+@every_chapter
+def test_sentences_with_numbers_are_those_of_the_pages(name: str):
+    html = (BUILD / "html" / "chapters" / f"{name}.html").read_text(encoding="utf-8")
+    page = squeezed(BeautifulSoup(html, "html.parser").find("article").get_text())
+    lines = [line for line in prose(name).split("\n") if re.search(r"\d\.\d", line)]
+    bare = [line for line in lines if not re.search(r"[\[*$`|<>#]", line)]  # no markup in them
+    assert len(bare) > 2
+    assert [line for line in bare if squeezed(line.removeprefix("- ")) not in page] == []
+
+
+def squeezed(text: str) -> str:
+    """Text without white space, and with the plain forms of quotation marks."""
+    plain = str.maketrans("“”‘’", "\"\"''")
+    return re.sub(r"\s+", "", text).translate(plain)
+
+
+@every_chapter
+def test_what_checked_cells_printed_is_what_git_keeps(name: str):
+    """Those of the few-step run; nbval compares the editions' with these."""
+    kept, ran = (
+        [cell for cell in code_cells(read(path)) if cell.source.startswith("# NBVAL_CHECK_OUTPUT")]
+        for path in (CHAPTERS / f"{name}.ipynb", BUILD / "executed" / f"{name}.ipynb")
+    )
+    assert [shown(cell) for cell in ran] == [shown(cell) for cell in kept]
+
+
+def shown(cell) -> list[str]:
+    """What a cell printed and its last value, as text."""
+    return [output.get("text") or output.data["text/plain"] for output in cell.outputs]
+
+
+# ---- in JupyterLab ----
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A JupyterLab at work in a folder with one edition: its address, and the notebook."""
+    folder = tmp_path_factory.mktemp("lab")
+    notebook = folder / "05-simple-cnn.ipynb"
+    shutil.copy(EDITIONS / notebook.name, notebook)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {
+        "--ServerApp.root_dir": folder,
+        "--ServerApp.port": port,
+        "--ServerApp.ip": "127.0.0.1",
+        "--IdentityProvider.token": "",
+        "--LabApp.news_url": "None",
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += [f"{name}={value}" for name, value in settings.items()]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            yield f"http://127.0.0.1:{port}/lab/tree/{notebook.name}?reset", notebook
+        finally:
+            server.terminate()
+
+
+def test_saving_changes_nothing_but_what_the_reader_changed(lab, browser: Browser):
+    address, notebook = lab
+    before = notebook.read_bytes()
+    page = browser.new_page()
+    assert wait_for(lambda: answers(page, address)), "JupyterLab did not start"
+    first = page.locator(".jp-Notebook .jp-Cell").first
+    first.wait_for(timeout=60_000)
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
+    assert "A simple convolutional network" in first.inner_text()
+    written = notebook.stat().st_mtime_ns
+    first.click()
+    page.keyboard.press("Control+s")
+    assert wait_for(lambda: notebook.stat().st_mtime_ns != written)
+    assert notebook.read_bytes() == before
+
+    first.dblclick()  # the first cell is text: edit it
+    page.keyboard.press("Control+End")
+    page.keyboard.type("Mine.")
+    written = notebook.stat().st_mtime_ns
+    page.keyboard.press("Control+s")
+    assert wait_for(lambda: notebook.stat().st_mtime_ns != written)
+    page.close()
+    was, now = json.loads(before), json.loads(notebook.read_text(encoding="utf-8"))
+    assert "".join(now["cells"][0]["source"]) == "".join(was["cells"][0]["source"]) + "Mine."
+    assert now | {"cells": now["cells"][1:]} == was | {"cells": was["cells"][1:]}
+
+
+def answers(page, address: str) -> bool:
+    try:
+        return page.goto(address).ok
+    except Exception:  # nobody listens there yet
+        return False
