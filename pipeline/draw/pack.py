@@ -263,7 +263,7 @@ def measured(networks: dict[str, Read], data: Mnist) -> dict[str, bytes]:
     nudges = (
         NUDGES_PAGE.replace("TABLE", nudges_table(scores))
         .replace("DIGITS", f"{digits:,}")
-        .replace("WIDEST", f"{widest(digits):.0f}")
+        .replace("WIDEST", f"{widest(digits):.1f}")
     )
     return {
         "steps.md": steps_table(networks, data.test).encode(),

@@ -60,7 +60,7 @@ def steps_table(networks: Mapping[str, Read], test: Split) -> str:
         rows.append([name, *(f"{score:.1f}" for score in scores)])
     said = (
         f"Percent of {len(images)} test digits, each drawn somewhere on the board. "
-        f"The 95 % interval of a number is ± {widest(len(images)):.0f} points at most."
+        f"The 95 % interval of a number is ± {widest(len(images)):.1f} points at most."
     )
     return f"{table(['left out', *networks], rows)}\n{said}\n"
 
