@@ -11,7 +11,7 @@ import numpy as np
 from bench.work import WAYS, WORKS
 from mnist_helpers.figures import WIDTH, line_style, use_house_style
 from mnist_helpers.files import write_whole
-from pipeline import markdown
+from mnist_helpers.tables import table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results.json"
@@ -34,11 +34,11 @@ def tables(results: dict) -> str:
         f"the median over the {results['rounds']} rounds (its smallest and largest value). "
         "Bold: the fastest, and what beat it in some round.",
         "",
-        markdown.table(["", *titles], [*rows(results, "step"), arithmetic, times]),
+        table(["", *titles], [*rows(results, "step"), arithmetic, times]),
         "**The start**, in core-seconds: building, recording, compiling, once a run. "
         "In brackets: the first round, where later ones found much on the disk.",
         "",
-        markdown.table(["", *titles], rows(results, "start")),
+        table(["", *titles], rows(results, "start")),
         f"Measured on {results['when']} on one core of: {results['processor']}; "
         f"TensorFlow {versions['tensorflow']}, PyTorch {versions.get('torch', 'not installed')}, "
         f"Python {versions['python']}. The square product ran at {rate:.0f} billion operations a "
@@ -107,7 +107,7 @@ def parts_table(results: dict) -> str:
             )
         rest = 100 * (1 - together / step)
         lines.append(["the rest", f"{np.median(step - together):.2f}", percent(rest / 100), ""])
-    return markdown.table(head, lines)
+    return table(head, lines)
 
 
 def pace(results: dict, part: dict) -> str:
