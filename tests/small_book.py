@@ -29,7 +29,7 @@ RECORD = (
     "from pathlib import Path\n"
     "if record_dir:\n"
     "    Path(record_dir).mkdir(exist_ok=True)\n"
-    "    Path(record_dir, f'CHAPTER-{num_steps}-steps.json').write_text('{}')"
+    "    Path(record_dir, f'CHAPTER-{num_steps}-steps.json').write_text('{\"model\": \"small\"}')"
 )
 
 

@@ -131,7 +131,7 @@ def test_a_copy_of_a_chapter_is_no_part_of_the_book_and_what_it_left_goes_away(b
     done = make(book)
     assert done.returncode == 0, done.stdout
     assert ran(done) == {"06-deeper-cnn", "07-comparison"}
-    assert record.read_text(encoding="utf-8") == "{}"
+    assert record.read_text(encoding="utf-8") == '{"model": "small"}'
     assert not [path for path in left if path.exists()] and copy not in html(book, "06-deeper-cnn")
     (said,) = [line for line in done.stdout.splitlines() if "Untitled" in line]
     assert said == f"Not in _toc.yml, and so no part of the book: {copy}.ipynb, Untitled.ipynb"

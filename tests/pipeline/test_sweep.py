@@ -344,8 +344,12 @@ def test_nobody_is_waited_for_without_end(monkeypatch, tmp_path: Path, dead_url:
 def several(tmp_path: Path) -> Store:
     """What a sweep over two chapters left, of which one has a batch size and one has not."""
     store = Store(str(tmp_path))
-    with_sizes = Grid(["03-mlp"], {"batch_size": [64, 128], "seed": [0, 1]})
-    asked = runs_of([with_sizes, Grid(["02-logistic-regression"], {}, {"C": 0.5})])
+    asked = [
+        Run(f"mlp-{size}-{seed}", "03-mlp", {"batch_size": size, "seed": seed})
+        for size in (64, 128)
+        for seed in (0, 1)
+    ]
+    asked.append(Run("fit", "02-logistic-regression", {"C": 0.5}))
     for number, run in enumerate(asked):
         facts = dict.fromkeys(FACTS, 1) | {"model": run.chapter[3:], "seed": number}
         facts |= {"num_steps": 20 if "batch_size" in run.parameters else None}
