@@ -115,7 +115,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
         try:
             yield f"http://127.0.0.1:{port}/lab/tree/{notebook.name}?reset", notebook
         finally:
-            server.terminate()
+            server.kill()  # asked to end, it would first ask whether that is meant
 
 
 def test_saving_changes_nothing_but_what_the_reader_changed(lab, browser: Browser):
