@@ -189,7 +189,8 @@ def roles(page: str, book: Book, number: Role) -> dict[str, Role]:
         return book.link(book.titles[target] if text == target else text, target)
 
     def term(text: str, target: str) -> str:
-        return book.link(text, "glossary", f"term-{target.replace(' ', '-')}")
+        place = re.sub(r"[^a-zA-Z0-9._]+", "-", target)  # as Sphinx names it
+        return book.link(text, "glossary", f"term-{place}")
 
     return {
         "glue:text": number,
