@@ -426,7 +426,7 @@ def main(build: Path) -> None:
         executed = build / "executed" / f"{chapter}.ipynb"
         ran = published(CHAPTERS / f"{chapter}.ipynb", executed)
         ran.metadata = read(executed).metadata
-        content = nbformat.writes(edition(chapter, ran, found)).encode()
+        content = f"{nbformat.writes(edition(chapter, ran, found))}\n".encode()
         target = build / "editions" / f"{chapter}.ipynb"
         write_whole(target, content)
 
