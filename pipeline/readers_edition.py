@@ -426,7 +426,16 @@ def main(build: Path) -> None:
         executed = build / "executed" / f"{chapter}.ipynb"
         ran = published(CHAPTERS / f"{chapter}.ipynb", executed)
         ran.metadata = read(executed).metadata
-        content = f"{nbformat.writes(edition(chapter, ran, found))}\n".encode()
+        try:
+            made = edition(chapter, ran, found)
+        except (ChapterError, MystError) as error:
+            raise ChapterError(f"The site was not made. At fault: {chapter}.\n{error}") from error
+        except KeyError as error:
+            raise ChapterError(
+                f"The site was not made. At fault: {chapter}.\nIt points to {error}, which no "
+                "page, figure, exercise or cited work is called."
+            ) from error
+        content = f"{nbformat.writes(made)}\n".encode()
         target = build / "editions" / f"{chapter}.ipynb"
         write_whole(target, content)
 
@@ -434,5 +443,5 @@ def main(build: Path) -> None:
 if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]))
-    except (ChapterError, MystError) as error:
+    except ChapterError as error:
         sys.exit(f"\n{error}\n")
