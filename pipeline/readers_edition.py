@@ -426,17 +426,15 @@ def main(build: Path) -> None:
         executed = build / "executed" / f"{chapter}.ipynb"
         ran = published(CHAPTERS / f"{chapter}.ipynb", executed)
         ran.metadata = read(executed).metadata
+        target = build / "editions" / f"{chapter}.ipynb"
         try:
             made = edition(chapter, ran, found)
-        except (ChapterError, MystError) as error:
-            raise ChapterError(f"The site was not made. At fault: {chapter}.\n{error}") from error
-        except KeyError as error:
-            raise ChapterError(
-                f"The site was not made. At fault: {chapter}.\nIt points to {error}, which no "
-                "page, figure, exercise or cited work is called."
-            ) from error
+        except (ChapterError, MystError, KeyError) as error:
+            # Sphinx names all such faults at once; the site is not made without an edition.
+            print(f"{chapter} has no reader's edition: {error}", file=sys.stderr)
+            target.unlink(missing_ok=True)
+            continue
         content = f"{nbformat.writes(made)}\n".encode()
-        target = build / "editions" / f"{chapter}.ipynb"
         write_whole(target, content)
 
 

@@ -20,7 +20,7 @@ import nbformat
 import yaml
 
 from mnist_helpers.files import write_whole
-from pipeline.contents import ROOT, page_file, pages
+from pipeline.contents import ROOT, chapters, page_file, pages
 from pipeline.notebooks import CHAPTERS, ChapterError, mentions, published, without_colours
 from pipeline.repository import Repository, RepositoryError, read_repository
 from pipeline.site.fashion_page import fashion_page_files
@@ -153,7 +153,10 @@ def replace_folder(new: Path, target: Path, editions: Path) -> None:
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
     shutil.copytree(new, fresh, copy_function=publish)
-    for edition in editions.glob("*.ipynb"):
+    for chapter in chapters():
+        edition = editions / f"{chapter}.ipynb"
+        if not edition.exists():
+            raise ChapterError(f"The site was not made. At fault: {chapter}: it has no edition.")
         shutil.copy(edition, fresh / "_sources" / "chapters")
     if target.exists():
         target.rename(old)
