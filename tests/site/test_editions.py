@@ -131,7 +131,7 @@ def test_saving_changes_nothing_but_what_the_reader_changed(lab, browser: Browse
     written = notebook.stat().st_mtime_ns
     first.click()
     page.keyboard.press("Control+s")
-    assert wait_for(lambda: notebook.stat().st_mtime_ns != written)
+    assert wait_for(lambda: is_saved(notebook, written))
     assert notebook.read_bytes() == before
 
     page.keyboard.press("Enter")  # the chosen cell is text: edit it
@@ -140,11 +140,17 @@ def test_saving_changes_nothing_but_what_the_reader_changed(lab, browser: Browse
     page.keyboard.type("Mine.")
     written = notebook.stat().st_mtime_ns
     page.keyboard.press("Control+s")
-    assert wait_for(lambda: notebook.stat().st_mtime_ns != written)
+    assert wait_for(lambda: is_saved(notebook, written))
     page.close()
     was, now = json.loads(before), json.loads(notebook.read_text(encoding="utf-8"))
     assert "".join(now["cells"][0]["source"]) == "".join(was["cells"][0]["source"]) + "Mine."
     assert now | {"cells": now["cells"][1:]} == was | {"cells": was["cells"][1:]}
+
+
+def is_saved(notebook: Path, before: int) -> bool:
+    """Whether the whole file was written after a time, in nanoseconds."""
+    written = notebook.stat().st_mtime_ns > before
+    return written and notebook.read_bytes().endswith(b"}\n")
 
 
 def answers(page, address: str) -> bool:
