@@ -31,12 +31,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from pybtex.database import BibliographyData, Person, parse_file
 
 from mnist_helpers.files import write_whole
+from mnist_helpers.numbers import PREFIX
 from pipeline.contents import ROOT, chapters, page_file, pages
 from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, code_cells, published, read
 from pipeline.plain_markdown import Directive, MystError, Role, folded, plain
 from pipeline.repository import read_repository
 
-GLUED = "application/papermill.record/"  # myst_nb's mark on what a cell gives to the prose
 SVG = "image/svg+xml"
 PIXELS = 1.5  # of a picture for one of the page: sharp enough, also where those are small
 MACHINERY, FOLDED = "remove-input", "hide-input"
@@ -325,7 +325,7 @@ def code(cell: NotebookNode, text: Text) -> Iterator[NotebookNode]:
 
 
 def is_glued(output: NotebookNode) -> bool:
-    return any(kind.startswith(GLUED) for kind in output.get("data", {}))
+    return any(kind.startswith(PREFIX) for kind in output.get("data", {}))
 
 
 def with_picture_for_all(output: NotebookNode) -> NotebookNode:
