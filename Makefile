@@ -31,15 +31,15 @@ FIND_PYTHON := sh pipeline/find_python.sh "$(PYTHON)"
 PAGES := $(shell $(or $(PYTHON),$(wildcard $(VENV)/bin/python),python3) pipeline/contents.py)
 CHAPTERS := $(basename $(notdir $(filter %.ipynb,$(PAGES))))
 COMPARISON := 07-comparison
-# It leaves no record to compare.
-SEQUEL := 08-going-further
+# The chapters that have somewhere to save the records that it reads.
+RECORDING := $(basename $(notdir $(shell grep -l 'record_dir = ' $(filter %.ipynb,$(PAGES)))))
 LONG_RUN := 06-deeper-cnn-long
 # The dearest chapters first: so several jobs end at about the same time.
 DEAREST := 04-regularized-mlp 02-logistic-regression 06-deeper-cnn 03-mlp 05-simple-cnn
 IN_ORDER := $(filter $(CHAPTERS),$(DEAREST)) $(filter-out $(DEAREST),$(CHAPTERS))
 EXECUTED := $(IN_ORDER:%=$(BUILD)/executed/%.ipynb)
 LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
-COMPARED := $(filter-out %/$(COMPARISON).ipynb %/$(SEQUEL).ipynb,$(EXECUTED)) $(if $(LONG),$(LONG_EXECUTED))
+COMPARED := $(patsubst %,$(BUILD)/executed/%.ipynb,$(filter-out $(COMPARISON),$(RECORDING))) $(if $(LONG),$(LONG_EXECUTED))
 RUNS := $(IN_ORDER) $(if $(LONG),$(LONG_RUN))
 # What makes the pages. Folders count, too: one is newer when a file in it is gone.
 MAKERS := requirements.lock $(wildcard $(foreach folder,pipeline pipeline/site pipeline/draw,\

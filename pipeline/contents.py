@@ -40,6 +40,31 @@ def chapters(root: Path = ROOT) -> list[str]:
     return [file.stem for file in files if file.suffix == ".ipynb"]
 
 
+def is_side_trip(page: str) -> bool:
+    """Whether a page goes deeper than its chapter and may be skipped: `03-trip-tensorboard`."""
+    return "-trip-" in page
+
+
+def main_line(root: Path = ROOT) -> list[str]:
+    """The pages to read from the first to the last: the front page, and the chapters."""
+    front, *others = pages(root)
+    run = [page for page in others if page_file(page, root).suffix == ".ipynb"]
+    return [front, *(page for page in run if not is_side_trip(page))]
+
+
+def numbers(root: Path = ROOT) -> dict[str, int]:
+    """The number of each page that has one, which no page below another one has."""
+    # Asked for by what runs in the book's environment only.
+    from sphinx_external_toc.parsing import parse_toc_yaml
+
+    numbered = [tree for tree in parse_toc_yaml(root / "_toc.yml").root.subtrees if tree.numbered]
+    return {
+        Path(str(page)).stem: number
+        for tree in numbered
+        for number, page in enumerate(tree.items, 1)
+    }
+
+
 def left_alone(root: Path = ROOT) -> list[str]:
     """The files of notebooks that lie beside the chapters and are no part of the book."""
     beside = {file.name for file in (root / "chapters").glob("*.ipynb")}

@@ -16,6 +16,7 @@ import copy
 import re
 import struct
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,7 +33,7 @@ from pybtex.database import BibliographyData, Person, parse_file
 
 from mnist_helpers.files import write_whole
 from mnist_helpers.numbers import PREFIX
-from pipeline.contents import ROOT, chapters, page_file, pages
+from pipeline.contents import ROOT, chapters, numbers, page_file, pages
 from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, code_cells, published, read
 from pipeline.plain_markdown import Directive, MystError, Role, folded, plain
 from pipeline.repository import read_repository
@@ -117,7 +118,9 @@ def names_of(people: list[Person]) -> str:
 def book(address: str) -> Book:
     """Look through the sources of all pages for what can be pointed to."""
     found = Book(address, parse_file(CHAPTERS / "references.bib"))
-    for number, file in enumerate(map(page_file, pages())):
+    number_of = numbers()
+    counted: Counter[tuple[str, str]] = Counter()
+    for file in map(page_file, pages()):
         if file.suffix == ".md":
             text, figures = file.read_text(encoding="utf-8"), []
         else:
@@ -130,9 +133,12 @@ def book(address: str) -> Book:
         exercises = re.findall(r"^:::+\{exercise\}.*\n:label: (\S+)", text, re.MULTILINE)
         for label in TARGET.findall(text):
             found.homes[label] = file.stem
+        # Pages without a number count on, as Sphinx does.
+        chapter = f"{number_of[file.stem]}." if file.stem in number_of else ""
         for kind, labels in (("Fig.", figures), ("Exercise", exercises)):
-            for place, label in enumerate(labels, 1):
-                found.numbers[label] = f"{kind} {number}.{place}"
+            for label in labels:
+                counted[kind, chapter] += 1
+                found.numbers[label] = f"{kind} {chapter}{counted[kind, chapter]}"
                 found.homes[label] = file.stem
     return found
 

@@ -24,12 +24,20 @@ from pipeline.contents import ROOT, chapters, page_file, pages
 from pipeline.notebooks import CHAPTERS, ChapterError, mentions, published, without_colours
 from pipeline.repository import Repository, RepositoryError, read_repository
 from pipeline.site.fashion_page import fashion_page_files
-from pipeline.site.finish import publish
+from pipeline.site.finish import finished, publish
 from pipeline.site.front_page import front_page_files
+from pipeline.site.route import route_files, with_reading_time
 from pipeline.site.status_page import status_page
 
 # Where the workflow puts the reader's editions, for Colab and Binder to open.
 EDITIONS_BRANCH = "notebooks"
+# Pages that had an address of their own once, and where their text is now.
+MOVED = {"experiments": "02-how-sure"}
+MOVED_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8" /><title>This page has moved</title>
+<meta http-equiv="refresh" content="0; url={successor}.html" /></head>
+<body><p>This page has moved: <a href="{successor}.html">go on</a>.</p></body></html>
+"""
 SAMPLE_BANNER = (
     "This copy of the book was made from a sample of 5,000 digits, because the full MNIST could "
     "not be had. None of its figures is MNIST's."
@@ -44,15 +52,17 @@ def assemble(build: Path) -> None:
     ran = []
     for file in map(page_file, pages()):
         if file.suffix == ".md":
-            wanted[file] = file.read_bytes()
+            wanted[file] = with_reading_time(file.read_text(encoding="utf-8"), file).encode()
             continue
         notebook = published(file, build / "executed" / file.name)
         ran.append(file.stem)
         from_sample |= mentions(notebook, "SampleDataWarning")
+        notebook.cells[0].source = with_reading_time(notebook.cells[0].source, file)
         wanted[file] = nbformat.writes(notebook).encode()
     # What pages include of the run.
     wanted[CHAPTERS / "what-ran.md"] = status_page(build, ran).encode()
-    for name, content in (front_page_files(build / "records") | fashion_page_files()).items():
+    shown = front_page_files(build / "records") | fashion_page_files() | route_files()
+    for name, content in shown.items():
         wanted[CHAPTERS / name] = content
     for path in sorted((build / "draw").glob("*")):  # what pipeline.draw.pack packed
         wanted[CHAPTERS / "_static" / "draw" / path.name] = path.read_bytes()
@@ -158,6 +168,11 @@ def replace_folder(new: Path, target: Path, editions: Path) -> None:
         if not edition.exists():
             raise ChapterError(f"The site was not made. At fault: {chapter}: it has no edition.")
         shutil.copy(edition, fresh / "_sources" / "chapters")
+    for page, successor in MOVED.items():
+        if not (fresh / "chapters" / f"{successor}.html").exists():
+            continue
+        leads_on = MOVED_PAGE.format(successor=successor)
+        (fresh / "chapters" / f"{page}.html").write_text(finished(leads_on), encoding="utf-8")
     if target.exists():
         target.rename(old)
     fresh.rename(target)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from pipeline.contents import ROOT, chapters, left_alone, pages
+from pipeline.contents import ROOT, chapters, left_alone, main_line, numbers, pages
 
 FORMS = {
     "parts": """
@@ -86,3 +86,28 @@ def test_chapters_are_the_pages_that_run_and_other_notebooks_are_left_alone(fold
         (folder / "chapters" / name).touch()
     assert chapters(folder) == ["02-two", "01-data"]
     assert left_alone(folder) == ["02-two-Copy1.ipynb"]
+
+
+def test_the_main_line_is_the_front_page_and_the_chapters_that_are_no_side_trips(folder: Path):
+    toc = """
+format: jb-book
+root: chapters/intro
+parts:
+  - numbered: 1
+    chapters:
+      - file: chapters/01-data
+        sections:
+          - file: chapters/01-more
+      - file: chapters/02-two
+      - file: chapters/play
+  - caption: Side trips
+    chapters:
+      - file: chapters/01-trip-bytes
+"""
+    (folder / "_toc.yml").write_text(toc, encoding="utf-8")
+    for name in ("intro.md", "play.md", *(f"{page[9:]}.ipynb" for page in pages(folder)[1:])):
+        if name != "play.ipynb":
+            (folder / "chapters" / name).touch()
+    shown = [page.removeprefix("chapters/") for page in main_line(folder)]
+    assert shown == ["intro", "01-data", "01-more", "02-two"]
+    assert numbers(folder) == {"01-data": 1, "02-two": 2, "play": 3}

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from pipeline.contents import chapters
 from pipeline.notebooks import CHAPTERS, read
 
 ENTRY = re.compile(r"^(?P<term>\S.*)\n  .*\{doc\}`(?P<chapter>[\w-]+)`$", re.M)
@@ -42,7 +43,8 @@ def test_the_chapter_that_explains_a_term_links_to_its_entry(term, chapter):
 
 @pytest.mark.parametrize(("term", "chapter"), ENTRIES)
 def test_no_chapter_uses_a_term_before_the_one_that_explains_it(term, chapter):
-    earlier = [path.stem for path in sorted(CHAPTERS.glob("0*.ipynb")) if path.stem < chapter]
+    in_order = chapters()
+    earlier = in_order[: in_order.index(chapter)]
     link = rf"\{{term\}}`(?:[^`<]+<)?{re.escape(term)}>?`"
     word = link if term in MENTIONED_BEFORE else rf"\b{re.escape(term)}(s|es)?\b"
     used = [stem for stem in earlier if re.search(word, prose(stem), re.I)]

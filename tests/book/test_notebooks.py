@@ -12,33 +12,20 @@ import papermill
 import pytest
 
 from mnist_helpers.parameters import RULES
-from pipeline.contents import ROOT, chapters
+from pipeline.contents import ROOT, chapters, main_line, numbers
 from pipeline.notebooks import CHAPTERS, code_cells, read
 from pipeline.repository import read_repository
 from pipeline.tidy_notebooks import CHECKED, tidy
 
 PATHS = [CHAPTERS / f"{chapter}.ipynb" for chapter in chapters()]
-EXPECTED = [
-    "01-data",
-    "02-logistic-regression",
-    "03-mlp",
-    "04-regularized-mlp",
-    "05-simple-cnn",
-    "06-deeper-cnn",
-    "07-comparison",
-    "08-going-further",
-]
+MAIN_LINE = [path for path in PATHS if f"chapters/{path.stem}" in main_line()[1:]]
 
-pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+every_chapter = pytest.mark.parametrize("path", MAIN_LINE, ids=lambda path: path.stem)
 
 
 def tags(cell) -> list[str]:
     return cell.metadata.get("tags", [])
-
-
-def test_every_chapter_is_there_and_in_the_table_of_contents(path: Path):
-    assert path.exists()
-    assert set(EXPECTED) <= {other.stem for other in PATHS}
 
 
 @pytest.fixture
@@ -56,12 +43,14 @@ def as_git_keeps_it(path: Path, tmp_path: Path) -> Path:
     return copy
 
 
+@every_notebook
 def test_is_tidy(as_git_keeps_it: Path):
     notebook = read(as_git_keeps_it)
     tidied = tidy(notebook, read_repository())
     assert tidied == notebook, f"run `make format`: {as_git_keeps_it.name} is not tidy"
 
 
+@every_notebook
 def test_has_the_newest_format_and_unique_cell_ids(path: Path):
     notebook = read(path)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
@@ -69,12 +58,14 @@ def test_has_the_newest_format_and_unique_cell_ids(path: Path):
     assert len(set(ids)) == len(ids)
 
 
+@every_notebook
 def test_checked_cells_have_an_output_to_check(path: Path):
     checked = [cell for cell in code_cells(read(path)) if cell.source.startswith(CHECKED)]
     assert checked, "no cell begins with # NBVAL_CHECK_OUTPUT"
     assert all(cell.outputs for cell in checked)
 
 
+@every_notebook
 def test_first_code_cell_holds_the_parameters_and_the_second_checks_them_all(path: Path):
     first, second = code_cells(read(path))[:2]
     assert tags(first) == ["parameters"]
@@ -86,6 +77,7 @@ def test_first_code_cell_holds_the_parameters_and_the_second_checks_them_all(pat
     assert {keyword.arg for keyword in checks[0].keywords} == names
 
 
+@every_notebook
 def test_every_parameter_is_a_literal_with_a_comment(path: Path):
     first = code_cells(read(path))[0]
     for line in first.source.splitlines():
@@ -94,6 +86,7 @@ def test_every_parameter_is_a_literal_with_a_comment(path: Path):
         ast.literal_eval(statement.value)
 
 
+@every_notebook
 def test_no_record_and_no_summary_is_written_by_default(path: Path):
     parameters = papermill.inspect_notebook(path)
     for name in ("record_dir", "log_dir"):
@@ -101,6 +94,7 @@ def test_no_record_and_no_summary_is_written_by_default(path: Path):
             assert parameters[name]["default"] in ('""', "''")
 
 
+@every_notebook
 def test_every_figure_has_a_name_a_caption_and_a_text_for_who_cannot_see_it(path: Path):
     draws = re.compile(r"plt\.|show_digits\(|plot_\w+\(")
     names = []
@@ -114,9 +108,10 @@ def test_every_figure_has_a_name_a_caption_and_a_text_for_who_cannot_see_it(path
         assert len(figure["caption"]) > 20
         assert len(cell.metadata["mystnb"]["image"]["alt"]) > 20
         names.append(figure["name"])
-    assert len(names) >= 2 and len(set(names)) == len(names)
+    assert names and len(set(names)) == len(names)
 
 
+@every_notebook
 def test_captions_name_no_shade_that_the_dark_page_reverses(path: Path):
     """The dark page inverts lightness and keeps hues: blue stays blue, and white turns black."""
     shade = re.compile(r"\b(white|black|pale|(?:dark|light|bright)(?:er|est)?)\b")
@@ -127,6 +122,7 @@ def test_captions_name_no_shade_that_the_dark_page_reverses(path: Path):
             assert not shade.search(words), words
 
 
+@every_notebook
 def test_every_figure_is_read_in_the_prose(path: Path):
     notebook = read(path)
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
@@ -136,6 +132,7 @@ def test_every_figure_is_read_in_the_prose(path: Path):
             assert f"{{numref}}`{figure['name']}`" in prose
 
 
+@every_chapter
 def test_has_objectives_a_summary_and_where_to_read_on(path: Path):
     prose = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
     text = "\n".join(prose)
@@ -148,21 +145,25 @@ def prose_of(path: Path) -> str:
     return "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
 
 
+@every_chapter
 def test_asks_before_it_answers_and_looks_at_the_original(path: Path):
     prose = prose_of(path)
     assert "{admonition} Predict" in prose
-    assert "{admonition} What the original did" in prose
+    if path.stem in numbers():  # a chapter's second half has one subject less
+        assert "{admonition} What the original did" in prose
 
 
+@every_chapter
 def test_has_exercises_and_each_has_its_solution(path: Path):
     prose = prose_of(path)
     exercises = re.findall(r":::\{exercise\}.*\n:label: (\S+)", prose)
     solutions = re.findall(r":::\{solution(?:-start)?\} (\S+)\n:class: dropdown", prose)
-    assert len(exercises) >= 4
+    assert len(exercises) >= 2
     assert solutions == exercises
-    assert prose.count("{solution-start}") == prose.count("{solution-end}") >= 2
+    assert prose.count("{solution-start}") == prose.count("{solution-end}") >= 1
 
 
+@every_notebook
 def test_solutions_with_code_hold_code_that_the_tests_run(path: Path):
     inside, has_code = False, True
     for cell in read(path).cells:
@@ -176,10 +177,12 @@ def test_solutions_with_code_hold_code_that_the_tests_run(path: Path):
     assert not inside
 
 
+@every_chapter
 def test_has_a_quiz(path: Path):
-    assert prose_of(path).count(":::{quiz}") >= 5
+    assert prose_of(path).count(":::{quiz}") >= 3
 
 
+@every_notebook
 def test_numbers_in_prose_that_look_measured_come_from_the_run(path: Path):
     """Percentages with two decimals are measurements, and these are glued, never typed."""
     for cell in read(path).cells:
@@ -190,6 +193,7 @@ def test_numbers_in_prose_that_look_measured_come_from_the_run(path: Path):
             assert set(typed) <= {"92.11 %", "99.03 %"}, typed
 
 
+@every_notebook
 def test_functions_that_the_package_has_too_are_the_same(path: Path):
     """A function built on the page and offered by the package must not drift."""
     package = {
@@ -236,6 +240,7 @@ def bound(tree: ast.AST) -> set[str]:
     return names
 
 
+@every_notebook
 def test_code_on_the_page_uses_nothing_that_the_page_does_not_show(path: Path):
     """Whoever types along must not meet a name that only a hidden cell defines."""
     shown: set[str] = set(dir(builtins))
@@ -250,6 +255,7 @@ def test_code_on_the_page_uses_nothing_that_the_page_does_not_show(path: Path):
     assert missing == []
 
 
+@every_notebook
 def test_names_no_path_of_a_machine(as_git_keeps_it: Path):
     assert not re.search(
         r"/(home|root|Users|work|tmp)/|[A-Z]:\\\\", as_git_keeps_it.read_text(encoding="utf-8")
