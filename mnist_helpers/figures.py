@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 LINE_STYLES = ("-", "--", "-.", ":")
 GREY = "#707070"
+SIGNED = "RdBu"  # of numbers around zero, such as weights: red is negative, blue positive
 WIDTH = 7.0  # inches: the width of the text
 
 STYLE = {

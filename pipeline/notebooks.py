@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 from pipeline.contents import ROOT
 
 CHAPTERS = ROOT / "chapters"
+CHECKED = "# NBVAL_CHECK_OUTPUT"  # begins a cell whose output the tests compare
 INJECTED = "injected-parameters"  # papermill's tag for the cell that it adds
 FOR_COLAB = "for-colab"  # the id of the cell that `make format` adds
 WIDGET = "application/vnd.jupyter.widget-view+json"

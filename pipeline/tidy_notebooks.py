@@ -15,11 +15,10 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell
 
-from pipeline.notebooks import FOR_COLAB, ChapterError, read
+from pipeline.notebooks import CHECKED, FOR_COLAB, ChapterError, read
 from pipeline.repository import Repository, RepositoryError, read_repository
 from pipeline.sentences import one_a_line
 
-CHECKED = "# NBVAL_CHECK_OUTPUT"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 KEPT_CELL_METADATA = ("tags", "mystnb")
 INSTALL = """# Colab has to install the book's package first. Elsewhere this does nothing.

@@ -13,9 +13,9 @@ import pytest
 
 from mnist_helpers.parameters import RULES
 from pipeline.contents import ROOT, chapters, main_line, numbers
-from pipeline.notebooks import CHAPTERS, code_cells, read
+from pipeline.notebooks import CHAPTERS, CHECKED, code_cells, read
 from pipeline.repository import read_repository
-from pipeline.tidy_notebooks import CHECKED, tidy
+from pipeline.tidy_notebooks import tidy
 
 PATHS = [CHAPTERS / f"{chapter}.ipynb" for chapter in chapters()]
 MAIN_LINE = [path for path in PATHS if f"chapters/{path.stem}" in main_line()[1:]]
