@@ -260,3 +260,19 @@ def test_names_no_path_of_a_machine(as_git_keeps_it: Path):
     assert not re.search(
         r"/(home|root|Users|work|tmp)/|[A-Z]:\\\\", as_git_keeps_it.read_text(encoding="utf-8")
     )
+
+
+def test_functions_that_two_pages_of_a_chapter_have_are_the_same():
+    """A side trip and a second half show what the chapter built, and not what it was once."""
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    for path in PATHS:
+        for cell in code_cells(read(path)):
+            if "def " not in cell.source:
+                continue
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, ast.FunctionDef):
+                    page, code = first.setdefault(
+                        (path.stem[:2], node.name), (path.stem, bare(node))
+                    )
+                    # Within a page an exercise may have another one of that name.
+                    assert page == path.stem or code == bare(node), f"{path.stem}: {node.name}"
