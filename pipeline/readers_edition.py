@@ -43,6 +43,10 @@ PIXELS = 1.5  # of a picture for one of the page: sharp enough, also where those
 MACHINERY, FOLDED = "remove-input", "hide-input"
 NEEDED_TAGS = ("parameters", "raises-exception")  # what papermill and nbval look for
 TARGET = re.compile(r"^\(([\w-]+)\)=\n", re.MULTILINE)  # marks a place that others point to
+IN_TEXT = re.compile(
+    r"^```\{figure\}.*\n(?::.*\n)*?:name: (\S+)|^```\{include\} (results\.md)", re.MULTILINE
+)
+INCLUDED = {"results.md": "fig-results"}
 SOLUTION = "#### Solution"
 SOLUTION_EDGE = re.compile(r"^(?=:::\{solution-start\})|(?<=:::\{solution-end\}\n:::\n)", re.M)
 RECORDS = ("save_record", "save_weights")
@@ -147,7 +151,7 @@ def figure_names(notebook: NotebookNode) -> Iterator[str]:
     """The names of a chapter's figures, in their order: of cells, and of pictures in the text."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            yield from re.findall(r"^```\{figure\}.*\n(?::.*\n)*?:name: (\S+)", cell.source, re.M)
+            yield from (name or INCLUDED[file] for name, file in IN_TEXT.findall(cell.source))
         elif figure := cell.metadata.get("mystnb", {}).get("figure"):
             yield figure["name"]
 
@@ -229,6 +233,9 @@ class Text:
             "solution-start": lambda each: SOLUTION,
             "solution-end": lambda each: "",
             "figure": self.picture,
+            "include": lambda each: (
+                f"*(Here {self.book.link('the page', self.page)} shows more.)*"
+            ),
         }
         return plain(TARGET.sub("", source), self.roles, directives)
 

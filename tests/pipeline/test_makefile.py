@@ -32,7 +32,7 @@ def test_make_lists_each_target_that_people_ask_for(arguments: list[str]):
 
 def test_readme_and_guides_name_no_target_that_is_not_there():
     there = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^([\w -]+):", MAKEFILE, re.M))))
-    for page in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "chapters/intro.md"):
+    for page in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "chapters/intro.ipynb"):
         text = (ROOT / page).read_text(encoding="utf-8")
         named = re.findall(r"(?:`|^    )make (?:-j\d |PYTHON=\S+ )?([a-z][a-z-]*)", text, re.M)
         assert set(named) <= there, page
