@@ -32,6 +32,7 @@ BAR = 20  # characters
 SECONDS = {
     "intro": 12,
     "01-data": 19,
+    "01-trip-look-closer": 19,
     "02-logistic-regression": 138,
     "03-mlp": 83,
     "04-regularized-mlp": 273,
