@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contents import ROOT
+from pipeline.contents import ROOT, chapters
 from pipeline.progress import SECONDS, SILENT, seconds_before, states, waiting
 
 # Runs of four cells; the last waits until it may end, by a file, and may fail.
@@ -129,5 +129,4 @@ def test_a_run_is_expected_to_take_as_long_as_before_or_as_this_machine_lets_exp
 
 
 def test_every_chapter_has_its_usual_time():
-    chapters = (ROOT / "chapters").glob("[0-9]*.ipynb")
-    assert {path.stem for path in chapters} == set(SECONDS)
+    assert set(chapters()) == set(SECONDS)
