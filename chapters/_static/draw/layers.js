@@ -8,11 +8,11 @@
 
   const largest = (values) => values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
 
-  /** Red for 1, blue for -1, paper for 0; or ink for 1. */
+  /** Blue for 1, red for -1, paper for 0, as in the book's figures; or ink for 1. */
   function colour(x, signed) {
     const pale = Math.round(255 * (1 - Math.min(1, Math.abs(x))));
     if (!signed) return [pale, pale, pale];
-    return x > 0 ? [255, pale, pale] : [pale, pale, 255];
+    return x > 0 ? [pale, pale, 255] : [255, pale, pale];
   }
 
   /** A picture of numbers, row after row; the largest is the darkest. */
