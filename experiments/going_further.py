@@ -45,7 +45,7 @@ from pipeline.notebooks import definitions
 import tensorflow as tf  # isort: skip (after the helpers, which keep its start quiet)
 
 PARTS = ("race", "ablation", "small", "precise", "tried", "book")
-CHAPTER = "08-going-further"
+CHAPTER, SIDE_TRIP = "08-going-further", "08-trip-small-and-precise"
 SEEDS = range(10)
 ROUNDS = range(3)  # of the race: seeds whose run of the recipe is followed by its rivals'
 CHAPTER_6_STEPS = 3_001  # what the long run's 20,001 cost is calculated from
@@ -114,7 +114,7 @@ class Bench:
             for name in ("train", "valid", "test")
         }
         self.labels = tf.constant(mnist.train.labels)
-        self.chapter = definitions(CHAPTER)
+        self.chapter = definitions(CHAPTER) | definitions(SIDE_TRIP)
 
     def score(self, model: Callable, split: str) -> tuple[float, np.ndarray]:
         """Accuracy in percent, and the logits."""

@@ -39,7 +39,9 @@ SECONDS = {
     "05-simple-cnn": 88,
     "06-deeper-cnn": 136,
     "07-comparison": 7,
-    "08-going-further": 41,
+    "08-going-further": 20,
+    "08-trip-race": 8,
+    "08-trip-small-and-precise": 35,
 }
 
 

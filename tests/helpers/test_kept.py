@@ -335,7 +335,9 @@ def test_the_ablation_is_of_the_recipe_on_the_page_and_looked_at_no_test_image()
 
 def test_each_image_that_the_ensemble_misreads_was_looked_up_among_the_published_votes():
     (cell,) = (
-        cell for cell in read(CHAPTERS / "08-going-further.ipynb").cells if "UPHELD" in cell.source
+        cell
+        for cell in read(CHAPTERS / "08-trip-small-and-precise.ipynb").cells
+        if "UPHELD" in cell.source
     )
     wrong = kept_experiment("precise")["ensemble"]["wrong"]
     quoted = {}
