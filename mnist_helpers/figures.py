@@ -147,7 +147,7 @@ def plot_training(curves: Mapping[str, Curve], smooth: int = 50) -> Figure:
         right.plot(
             curve.validation_steps, curve.validation_accuracy, marker="o", ms=3, label=name, **line
         )
-    left.set(xlabel="step", ylabel=f"minibatch loss (nats, mean of {smooth} steps)", yscale="log")
+    left.set(xlabel="step", ylabel=f"minibatch loss (nats),\nmean of {smooth} steps", yscale="log")
     right.set(xlabel="step", ylabel="validation accuracy (%)")
     if len(curves) > 1:
         right.legend()

@@ -194,6 +194,15 @@ def test_the_figure_of_training_has_names_on_its_axes(toy_data):
     drawn(figure)
 
 
+def test_no_name_of_the_figure_of_training_is_longer_than_its_axis(toy_data):
+    """Under the sample's label the axes are lower, and one name was cut."""
+    figures.use_house_style(toy_data(is_sample=True))
+    figure = figures.plot_training({"run": Curve()})
+    figure.canvas.draw()
+    for ax in figure.axes:
+        assert ax.yaxis.label.get_window_extent().height < ax.get_window_extent().height
+
+
 def test_the_figure_of_training_shows_what_was_measured(toy_data):
     curve = Curve()
     figure = figures.plot_training({"run": curve}, smooth=10)

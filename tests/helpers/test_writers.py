@@ -25,6 +25,16 @@ def test_images_0_to_5000_are_by_249_students_and_the_rest_by_48_of_the_staff(fu
     assert len(np.unique(writers[~student])) == 48
 
 
+def test_of_the_original_s_test_images_fewer_than_half_are_by_students(full_mnist):
+    """As chapters 1 and 5 say: nearly all of them wrote validation images as well."""
+    writers = published_writers(full_mnist)
+    validation, test = writers[:1_000], writers[1_000:]
+    assert np.mean(test >= FIRST_STUDENT) < 0.5
+    in_both = np.intersect1d(validation, test)
+    assert len(in_both) == 247 and in_both.min() >= FIRST_STUDENT
+    assert 0.4 < np.mean(np.isin(test, in_both)) < 0.5
+
+
 def test_the_sample_has_every_tenth_writer_and_clothes_have_none(full_mnist):
     writers = published_writers(full_mnist)
     sample = published_writers(replace(full_mnist, is_sample=True))
