@@ -128,7 +128,7 @@ def test_a_solution_is_folded_by_its_heading_and_what_follows_is_not(found):
         found,
         new_markdown_cell(
             ":::{exercise} Predict\n:label: ex-cnn-size\n\nHow many?\n:::\n\n"
-            ":::{solution-start} ex-cnn-size\n:class: dropdown\n:::\nTen.",
+            ":::{solution-start} ex-cnn-size\n:class: dropdown\n:::\nTen."
         ),
         code("10"),
         new_markdown_cell(
