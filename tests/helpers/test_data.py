@@ -319,3 +319,10 @@ def test_reformat_refuses_shapes_that_make_no_sense(shape):
     with pytest.raises(ValueError, match="dataset has shape") as refusal:
         reformat(np.zeros(shape))
     assert f"dataset has shape {shape}; expected N images of 784 pixels" in str(refusal.value)
+
+
+def test_reformat_refuses_nan():
+    images = np.zeros((3, 784), np.float32)
+    images[2, 100] = np.nan
+    with pytest.raises(ValueError, match="dataset holds NaN"):
+        reformat(images)
