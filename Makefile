@@ -113,15 +113,9 @@ $(BUILD)/draw/manifest.js: $(COMPARED) $(BUILD)/forgotten $(MAKERS)
 	@echo "Packing the networks for the browser"
 	@$(RUN) pipeline.draw.pack $(BUILD)
 
-# ---- the reader's edition ----
+# ---- site, and the reader's editions, which its pages offer ----
 
-$(BUILD)/editions/.made: $(EXECUTED) $(SHOWN) $(MAKERS) _config.yml _toc.yml
-	@$(RUN) pipeline.readers_edition $(BUILD)
-	@touch $@
-
-# ---- site ----
-
-$(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/editions/.made $(BUILD)/draw/manifest.js $(SHOWN) $(MAKERS) _config.yml _toc.yml
+$(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/draw/manifest.js $(SHOWN) $(MAKERS) _config.yml _toc.yml
 	@echo "Rendering the site"
 	@$(RUN) pipeline.site.render $(BUILD)
 
@@ -151,7 +145,7 @@ WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=htt
 
 PREPARED := $(CHAPTERS:%=$(BUILD)/few-steps/%.ipynb)
 
-$(PREPARED): $(BUILD)/few-steps/%.ipynb: $(BUILD)/editions/.made $(PARAMETERS)
+$(PREPARED): $(BUILD)/few-steps/%.ipynb: $(BUILD)/html/index.html $(PARAMETERS)
 	@mkdir -p $(@D)
 	@$(RUN) papermill --log-level WARNING --prepare-only $(BUILD)/editions/$*.ipynb $@ \
 	    --parameters_yaml "$$(sed -n 's/^$*: *//p' $(PARAMETERS))"

@@ -26,10 +26,8 @@ import tensorflow as tf  # isort: skip (after the helpers, which keep its start 
 class Book:
     """The networks of the chapters and the loop that trains them.
 
-    Parameters
-    ----------
-    images, labels : numpy.ndarray
-        float32, shapes (N, 784) and (N, 10): the training images.
+    Args:
+        images, labels: float32, shapes (N, 784) and (N, 10): the training images.
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray):
@@ -160,11 +158,8 @@ def parts(book: Book, work: str, repeats: int = 100) -> dict:
     A part is repeated by a loop inside a compiled function, as our steps are. It leaves its
     results in variables, so that no repetition can be left out.
 
-    Returns
-    -------
-    dict
-        ``parts``: from the name of a part to its time and its arithmetic,
-        in milliseconds and in operations.
+    Returns: ``parts``: from the name of a part to its time and its arithmetic, in milliseconds and
+        in operations.
     """
     pieces = (_mlp_parts if work.startswith("mlp") else _deeper_cnn_parts)(book)
     measured = {}

@@ -22,8 +22,8 @@ WAYS = {
 def found(times: list[float], loss: float) -> dict:
     """What a way answers, of three readings of a clock: before it, and after NUM_STEPS twice.
 
-    ``step`` is in milliseconds, of the second time; ``start``, in seconds, is what the
-    first took beyond the second: building, recording, compiling.
+    ``step`` is in milliseconds, of the second time; ``start``, in seconds, is what the first took
+    beyond the second: building, recording, compiling.
     """
     began, first, second = times
     steps = second - first
@@ -49,8 +49,8 @@ class Work:
 def dense(inputs: int, outputs: int, *, first: bool = False) -> int:
     """Multiply-adds of a fully connected layer, forward and backward, for one image.
 
-    Forward, and again for the gradient of the weights, and again for that of
-    the inputs, which the first layer of a network does not need.
+    Forward, and again for the gradient of the weights, and again for that of the inputs, which the
+    first layer of a network does not need.
     """
     return inputs * outputs * (2 if first else 3)
 

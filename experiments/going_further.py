@@ -71,11 +71,7 @@ TRIED = {
 ABLATION = {
     "the recipe": {},
     "batches of 400": {"batch_size": 400, "num_steps": 87},
-    "batches of 16, rate ÷ 4": {
-        "batch_size": 16,
-        "num_steps": 2_187,
-        "learning_rate": 0.0025,
-    },
+    "batches of 16, rate ÷ 4": {"batch_size": 16, "num_steps": 2_187, "learning_rate": 0.0025},
     "constant rate": {"shape": "constant"},
     "constant rate ÷ 4": {"shape": "constant", "learning_rate": 0.0025},
     "one-hot labels": {"smoothing": 0.0},
@@ -101,10 +97,8 @@ class Clock:
 class Bench:
     """The data, the chapter's functions, and the file that is written.
 
-    Parameters
-    ----------
-    mnist : Mnist
-        On the official split.
+    Args:
+        mnist: On the official split.
     """
 
     def __init__(self, mnist: Mnist):
@@ -190,8 +184,8 @@ class Bench:
     def keras_example(self, seed: int) -> dict:
         """Train keras.io's example until it first reads TARGET % of its validation images.
 
-        It learns from the first 54,000 of the 60,000 published training images
-        and validates on the other 6,000, as its validation_split=0.1 does.
+        It learns from the first 54,000 of the 60,000 published training images and validates on
+        the other 6,000, as its validation_split=0.1 does.
         """
         set_seed(seed)
         train, valid = self.mnist.train, self.mnist.valid  # valid comes first in the file
@@ -346,9 +340,9 @@ def is_good_enough(runs: list[dict]) -> bool:
 def bend(pixels: float, random_transforms: Callable, images: tf.Tensor) -> tf.Tensor:
     """The chapter's distortions, and a random bending that varies from place to place.
 
-    Elastic distortions, after Simard and others (2003): each pixel is moved by a
-    smooth random field. Its standard deviation is on average 0.86 times that of
-    its 5 x 5 coarse values, which is the number of pixels given.
+    Elastic distortions, after Simard and others (2003): each pixel is moved by a smooth random
+    field. Its standard deviation is on average 0.86 times that of its 5 x 5 coarse values, which
+    is the number of pixels given.
     """
     count = tf.shape(images)[0]
     transforms = tf.unstack(random_transforms(count)[:, :6], axis=1)
@@ -375,8 +369,8 @@ def bend(pixels: float, random_transforms: Callable, images: tf.Tensor) -> tf.Te
 class StopAt(tf.keras.callbacks.Callback):
     """End the training with the epoch that reaches a validation accuracy.
 
-    ``validation`` sums up the time of all validations so far; ``cpu_seconds`` holds,
-    for each epoch, the core-seconds of training up to its end, without them.
+    ``validation`` sums up the time of all validations so far; ``cpu_seconds`` holds, for each
+    epoch, the core-seconds of training up to its end, without them.
     """
 
     def __init__(self, percent: float):

@@ -54,8 +54,8 @@ def compact(record: Record, command: str) -> dict:
     """Reduce a record to what a page needs of it.
 
     The facts without the curve of each step; ``command``, which repeats the run; ``wrong``, the
-    positions of the test images that it got wrong; and ``wrong_predictions``, the classes that
-    it took them for.
+    positions of the test images that it got wrong; and ``wrong_predictions``, the classes that it
+    took them for.
     """
     facts = dict(record.facts)
     curve = facts.pop("curve") or {}
@@ -103,20 +103,12 @@ def compact_sweep(
 ) -> dict[str, object]:
     """Reduce the records of a sweep to what the pages need of them.
 
-    Parameters
-    ----------
-    records : iterable of Record
-        As `load_records` read them; all of one data set and split.
-    swept : iterable of str
-        The parameters that the sweep varied.
-    command : str
-        What repeats the sweep.
-
-    Raises
-    ------
-    SweepError
-        If there are no records, if they differ in more than what was swept, or
-        if a model has two runs of one seed.
+    Args:
+        records: As `load_records` read them; all of one data set and split.
+        swept: The parameters that the sweep varied.
+        command: What repeats the sweep.
+    Raises SweepError if there are no records, if they differ in more than what was swept, or if a
+        model has two runs of one seed.
     """
     records = sorted(records, key=lambda record: (record["model"], record["seed"]))
     if not records:

@@ -21,17 +21,10 @@ NEAR = 8  # of 255: as far apart as a pixel of near twins may be
 def near_twins(test: np.ndarray, train: np.ndarray, largest: int) -> list[tuple[int, int, int]]:
     """Pairs of images of which no pixel differs by more than ``largest``.
 
-    Parameters
-    ----------
-    test, train : numpy.ndarray
-        uint8, shapes (N, 28, 28) and (M, 28, 28).
-    largest : int
-        Of 255.
-
-    Returns
-    -------
-    list of tuple
-        The place in ``test``, the place in ``train``, and the largest difference of a pixel.
+    Args:
+        test, train: uint8, shapes (N, 28, 28) and (M, 28, 28).
+        largest: Of 255.
+    Returns: The place in ``test``, the place in ``train``, and the largest difference of a pixel.
     """
     coarse_test, coarse_train = coarse(test), coarse(train)
     reach = 49 * (largest + 1) ** 2  # a patch's mean differs by no more; 1 is for rounding

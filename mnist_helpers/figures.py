@@ -47,14 +47,9 @@ STYLE = {
 def use_house_style(data: Mnist | None = None) -> None:
     """Draw the figures that follow in the house style, on the page, and sharp at any size.
 
-    Whatever style or backend the user's machine has, such as ``MPLBACKEND=Agg``, which
-    shows nothing, or a dark ``matplotlibrc``.
-
-    Parameters
-    ----------
-    data : Mnist, optional
-        What the figures are made from. If it is the sample, each figure says so:
-        `label_sample` becomes a hook of matplotlib's, which calls it for every new one.
+    Whatever style or backend the user's machine has, such as ``MPLBACKEND=Agg``, which shows
+    nothing, or a dark ``matplotlibrc``. If ``data`` is the sample, each figure says so:
+    `label_sample` becomes a hook of matplotlib's, which calls it for every new one.
     """
     if shell := notebook_shell():
         shell.enable_matplotlib("inline")
@@ -73,26 +68,13 @@ def show_digits(
 ) -> Figure:
     """Draw images side by side, ink on paper.
 
-    Parameters
-    ----------
-    images : numpy.ndarray
-        Shape (N, 28, 28), (N, 784) or (N, 28, 28, 1); 0 is paper.
-    titles : sequence of str, optional
-        One for each image.
-    columns : int
-        How many stand in a row.
-    size : float
-        The width of one image, in inches.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If ``images`` are not what `reformat` takes, there is not a title for
-        each, or ``columns`` is below 1.
+    Args:
+        images: Shape (N, 28, 28), (N, 784) or (N, 28, 28, 1); 0 is paper.
+        titles: One for each image.
+        columns: How many stand in a row.
+        size: The width of one image, in inches.
+    Raises ValueError if ``images`` are not what `reformat` takes, there is not a title for each,
+        or ``columns`` is below 1.
     """
     images = reformat(images)[..., 0]
     if columns < 1:
@@ -114,24 +96,10 @@ def show_digits(
 
 
 def plot_training(curves: Mapping[str, Curve], smooth: int = 50) -> Figure:
-    """Draw the loss and the validation accuracy of one run or of several.
+    """Draw the loss, left, and the validation accuracy, right, of runs by their names.
 
-    Parameters
-    ----------
-    curves : mapping of str to Curve
-        The runs, by the name that the legend gives them.
-    smooth : int
-        The loss is drawn as a mean over this many steps.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Left the minibatch loss, right the validation accuracy, by step.
-
-    Raises
-    ------
-    ValueError
-        If a run has no steps, or ``smooth`` is below 1.
+    The loss is drawn as a mean over ``smooth`` steps. Raises ValueError if a run has no steps, or
+    ``smooth`` is below 1.
     """
     if smooth < 1:
         raise ValueError(f"smooth is {smooth}; it may be 1 step or more.")
@@ -155,25 +123,11 @@ def plot_training(curves: Mapping[str, Curve], smooth: int = 50) -> Figure:
 
 
 def plot_confusion(predictions: np.ndarray, classes: np.ndarray, data: Mnist) -> Figure:
-    """Draw how often each class is taken for each other one.
+    """Draw how often each class (a row) is taken for each other one.
 
-    Parameters
-    ----------
-    predictions, classes : numpy.ndarray
-        Integers, shape (N,): the class predicted, and the true one.
-    data : Mnist
-        For the names of the classes.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Rows are the true class. The diagonal, what is right, is left empty, so
-        that the mistakes can be seen.
-
-    Raises
-    ------
-    ValueError
-        If the two are not as many, or ``predictions`` is not of classes.
+    The diagonal, what is right, is left empty, so that the mistakes can be seen. ``predictions``
+    and ``classes`` are integers, shape (N,). Raises ValueError if the two are not as many, or
+    ``predictions`` is not of classes.
     """
     predictions, classes = np.asarray(predictions), np.asarray(classes)
     of_classes = np.issubdtype(predictions.dtype, np.integer) and np.isin(predictions, range(10))
@@ -213,10 +167,7 @@ def label_sample(figure: Figure) -> None:
 
 
 def show_no_label(figure: Figure) -> None:
-    """Take the sample's label off a figure that shows something else than the data.
-
-    Such as a formula, or runs that are kept and saw all of MNIST.
-    """
+    """Take the sample's label off a figure of something else, such as a formula, or kept runs."""
     if figure.get_suptitle():
         figure.suptitle("").set_in_layout(False)
 

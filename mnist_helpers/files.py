@@ -15,15 +15,9 @@ PARTIAL = ".partial-"
 def user_path(path: str | Path) -> Path:
     """A path as its user meant it: ``~`` is the home folder, as in a shell.
 
-    Everything that takes a path from a reader passes it through here, once.
+    Everything that takes a path from a reader passes it through here, once. Raises
+    FileNotFoundError if there is no such home folder.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such home folder.
-
-    Examples
-    --------
     >>> user_path("~/logs") == Path.home() / "logs"
     True
     """
@@ -36,22 +30,10 @@ def user_path(path: str | Path) -> Path:
 def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file under another name, then rename it, which is one step.
 
-    Two processes that do this at once each replace the file as a whole.
+    ``content`` is bytes, or what writes them to the open binary file that it is given. Two
+    processes that do this at once each replace the file as a whole. Raises OSError if the disk is
+    full or not ours to write; ``path`` is then as it was.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file; its folder is made if need be.
-    content : bytes or callable
-        What the file is to hold, or what writes that to the open binary file that it is given.
-
-    Raises
-    ------
-    OSError
-        If the disk is full or not ours to write. ``path`` is then as it was.
-
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_whole(Path(folder) / "seven", b"7")

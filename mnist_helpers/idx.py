@@ -1,8 +1,8 @@
 """The idx file format, in which MNIST has been published since 1998.
 
-A file is a header and then the values, one unsigned byte each. The header is
-a magic number (two zero bytes, a type code, the number of dimensions) and the
-size of each dimension as a big-endian 32-bit integer.
+A file is a header and then the values, one unsigned byte each. The header is a magic number (two
+zero bytes, a type code, the number of dimensions) and the size of each dimension as a big-endian
+32-bit integer.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ class IdxError(ValueError):
 def is_gzip(content: bytes) -> bool:
     """Whether bytes begin as a gzip file does; an idx file never does.
 
-    Examples
-    --------
     >>> is_gzip(gzip.compress(b"seven")), is_gzip(b"seven")
     (True, False)
     """
@@ -37,8 +35,6 @@ def is_gzip(content: bytes) -> bool:
 def packed_size(size: int) -> int:
     """How long a gzip file of ``size`` bytes may be, even if they do not compress at all.
 
-    Examples
-    --------
     >>> packed_size(60_000)
     61060
     """
@@ -46,28 +42,13 @@ def packed_size(size: int) -> int:
 
 
 def gunzip(content: bytes, name: str, size: int) -> bytes:
-    """Decompress a gzip file that should hold exactly ``size`` bytes.
+    """Decompress a gzip file that should hold exactly ``size`` bytes; ``name`` is for errors.
 
-    Where a server compressed once more what was compressed already, both layers
-    come off. Little more than ``size`` bytes are ever decompressed, so a file made
-    to fill the memory is refused like any other that is too long.
+    Where a server compressed once more what was compressed already, both layers come off. Little
+    more than ``size`` bytes are ever decompressed, so a file made to fill the memory is refused
+    like any other that is too long. Raises IdxError if ``content`` is not gzip, is damaged, or
+    holds more or fewer bytes.
 
-    Parameters
-    ----------
-    content : bytes
-        The gzip file.
-    name : str
-        What to call the file in an error.
-    size : int
-        The expected number of bytes after decompression.
-
-    Raises
-    ------
-    IdxError
-        If ``content`` is not gzip, is damaged, or holds more or fewer bytes.
-
-    Examples
-    --------
     >>> gunzip(gzip.compress(b"seven"), "demo.gz", size=5)
     b'seven'
     """
@@ -95,29 +76,13 @@ def _without_one_layer(content: bytes, name: str, most: int) -> bytes:
 
 
 def parse_idx(content: bytes, name: str) -> np.ndarray:
-    """Read the values of an uncompressed idx file.
+    """Read the values of an uncompressed idx file; ``name`` is what to call it in an error.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    name : str
-        What to call the file in an error.
+    Returns: uint8, read-only, in the shape that the header gives: (N, 28, 28) for images, (N,) for
+        labels. No copy is made.
+    Raises IdxError if the magic number or type is wrong, the file is shorter or longer than its
+        header says, or no array can have the shape that the header gives.
 
-    Returns
-    -------
-    numpy.ndarray
-        uint8, read-only, in the shape that the header gives: (N, 28, 28) for
-        images, (N,) for labels. No copy is made.
-
-    Raises
-    ------
-    IdxError
-        If the magic number or type is wrong, the file is shorter or longer than
-        its header says, or no array can have the shape that the header gives.
-
-    Examples
-    --------
     >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4]), "labels")
     array([5, 0, 4], dtype=uint8)
     """

@@ -9,34 +9,17 @@ with without_start_up_remarks():
 
 
 def random_mask(shape: tf.Tensor | list[int], keep_prob: float) -> tf.Tensor:
-    """Draw an array of True with probability ``keep_prob`` and False otherwise.
+    """Draw an array of True with probability ``keep_prob``, above 0 and at most 1, else False.
 
-    It does what ``tf.random.uniform(shape) < keep_prob`` does, from a byte for
-    each entry in place of a 32-bit number. Measured in turns on two cores, a
-    training step of chapter 4's network with masks on all weights took 1.4 times
-    as long as one without masks, and 1.9 times with 32-bit numbers.
+    It does what ``tf.random.uniform(shape) < keep_prob`` does, from a byte for each entry instead
+    of a 32-bit number. Measured in turns on two cores, a training step of chapter 4's network with
+    masks on all weights took 1.4 times as long as one without masks, and 1.9 times with 32-bit
+    numbers.
 
-    Parameters
-    ----------
-    shape : list of int or tensor
-        The shape of the mask.
-    keep_prob : float
-        The probability of True, above 0 and at most 1. A byte cannot say 0.8: it
-        is below 204 or below 205 of 256 equally likely values. So the threshold
-        is drawn, too, once per mask, and is right on average.
+    A byte cannot say 0.8: it is below 204 or below 205 of 256 equally likely values. So the
+    threshold is drawn, too, once per mask, and is right on average. The draws follow from
+    `set_seed`. Raises ValueError if ``keep_prob`` is out of its range.
 
-    Returns
-    -------
-    tf.Tensor
-        bool, of that shape. The draws follow from `set_seed`.
-
-    Raises
-    ------
-    ValueError
-        If ``keep_prob`` is out of its range.
-
-    Examples
-    --------
     >>> random_mask([2, 3], keep_prob=1.0).numpy().all()
     np.True_
     """

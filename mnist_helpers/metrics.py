@@ -11,28 +11,14 @@ from scipy import stats
 
 
 def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """Percent of rows in which the largest prediction is at the label.
+    """Percent of rows, 0.0 to 100.0, in which the largest prediction is at the label.
 
-    Parameters
-    ----------
-    predictions : numpy.ndarray
-        Logits or probabilities, shape (N, K).
-    labels : numpy.ndarray
-        One-hot, shape (N, K).
+    Args:
+        predictions: Logits or probabilities, shape (N, K).
+        labels: One-hot, shape (N, K).
+    Raises ValueError if the shapes differ, are not (N, K) with N and K at least 1, or a value is
+        NaN: ``argmax`` would take NaN for the largest.
 
-    Returns
-    -------
-    float
-        From 0.0 to 100.0.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, are not (N, K) with N and K at least 1, or a
-        value is NaN: ``argmax`` would take NaN for the largest.
-
-    Examples
-    --------
     >>> accuracy(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([[1, 0], [0, 1]]))
     50.0
     """
@@ -54,22 +40,11 @@ def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
 
 
 def mixed_up(predictions: np.ndarray, classes: np.ndarray, names: Sequence[str]) -> dict[str, int]:
-    """How often each pair of classes is mixed up, both ways counted.
+    """How often each pair of classes is mixed up, both ways counted, by the names of the pair.
 
-    Parameters
-    ----------
-    predictions, classes : numpy.ndarray
-        Integers, shape (N,): the class predicted, and the true one.
-    names : sequence of str
-        What the classes are called.
+    ``predictions`` and ``classes`` are integers, shape (N,): the class predicted, and the true
+    one.
 
-    Returns
-    -------
-    dict
-        From the names of a pair to the number of its images, every pair once.
-
-    Examples
-    --------
     >>> mixed_up(np.array([1, 0, 2, 2]), np.array([0, 1, 2, 0]), names="abc")
     {'a and b': 2, 'a and c': 1, 'b and c': 0}
     """
@@ -82,38 +57,13 @@ def mixed_up(predictions: np.ndarray, classes: np.ndarray, names: Sequence[str])
 
 
 def accuracy_interval(percent: float, size: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The interval that an accuracy measured on ``size`` images leaves open.
+    """The interval, in percent, that an accuracy measured on ``size`` images leaves open.
 
-    Another test set of the same size would have given another accuracy. The
-    Wilson score interval covers the true one with probability ``confidence``.
-    It does not cover what another seed would have changed: see chapter 5.
+    Another test set of the same size would have given another accuracy. The score interval of
+    Wilson (1927) covers the true one with probability ``confidence``. It does not cover what
+    another seed would have changed: see chapter 5. ``percent`` may be a mean of runs, and so no
+    whole number of images. Raises ValueError if one of the three is out of its range; it is named.
 
-    Parameters
-    ----------
-    percent : float
-        The measured accuracy, 0 to 100; a mean of runs need not be a whole number of images.
-    size : int
-        The number of images it was measured on.
-    confidence : float
-        Between 0 and 1.
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper bound, in percent.
-
-    Raises
-    ------
-    ValueError
-        If one of the three is out of its range; it is named.
-
-    References
-    ----------
-    Wilson (1927), "Probable inference, the law of succession, and statistical
-    inference".
-
-    Examples
-    --------
     >>> low, high = accuracy_interval(98.0, 9_000)
     >>> round(low, 1), round(high, 1)
     (97.7, 98.3)
@@ -131,35 +81,17 @@ def accuracy_interval(percent: float, size: int, confidence: float = 0.95) -> tu
 
 
 def spread_of_images(right: np.ndarray) -> float:
-    """The spread over seeds that runs would show if all were equally good.
+    """The spread over seeds, in points, that runs would show if all were equally good.
 
-    On a finite set of images, runs of equal merit still differ: each misreads
-    other images. The set's part of the variance over seeds is the square of
-    this, divided by that variance (chapter 5 has the formula).
+    On a finite set of images, runs of equal merit still differ: each misreads other images. The
+    set's part of the variance over seeds is the square of this, divided by that variance (chapter
+    5 has the formula; Jordan, 2024, the same decomposition).
 
-    Parameters
-    ----------
-    right : numpy.ndarray
-        True where a run reads an image rightly, shape (R, N): R runs of one
-        system, at least two, on the same N images, at least two.
+    Args:
+        right: Where each run reads an image rightly, shape (R, N), R and N at least 2: R runs of
+            one system on the same N images.
+    Raises ValueError if there are fewer than two runs or images.
 
-    Returns
-    -------
-    float
-        A standard deviation, in points.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two runs or images.
-
-    References
-    ----------
-    Jordan (2024), "On the variance of neural network training with respect to
-    test sets and distributions", has the same decomposition.
-
-    Examples
-    --------
     >>> right = np.random.default_rng(0).random((20, 10_000)) < 0.9  # all equally good
     >>> scatter = 100 * right.mean(axis=1).std(ddof=1)
     >>> print(f"{spread_of_images(right):.1f} {scatter:.1f}")
@@ -175,26 +107,11 @@ def spread_of_images(right: np.ndarray) -> float:
 
 
 def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
-    """The mean of several runs, and the half-width of its interval.
+    """The mean of several runs, one value for each seed, and the half-width of Student's interval.
 
-    Parameters
-    ----------
-    values : sequence of float
-        One value for each seed; at least two.
-
-    Returns
-    -------
-    tuple of float
-        The mean, and what to add and subtract for the Student interval.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two values, one is not a number or infinite, or
+    Raises ValueError if there are fewer than two values, one is not a number or infinite, or
         ``confidence`` is out of its range.
 
-    Examples
-    --------
     >>> mean, half_width = mean_interval([92.0, 93.0, 94.0])
     >>> round(mean, 2), round(half_width, 2)
     (93.0, 2.48)
@@ -210,35 +127,17 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, 
 
 
 def standard_error(values: np.ndarray, writers: np.ndarray | None = None) -> float:
-    """By how much other images would move the mean of one value for each image.
+    """By how much other images would move the mean of one value for each image: one deviation.
 
-    Images by one hand resemble each other: where it is known who wrote each,
-    the writers are the independent draws, and not the images.
+    Images by one hand resemble each other: where it is known who wrote each, the writers are the
+    independent draws, and not the images (Liang and Zeger, 1986).
 
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Shape (N,): whether each image is read rightly, or a difference of two models.
-    writers : numpy.ndarray, optional
-        Shape (N,): who wrote each image. By default each has a writer of its own.
+    Args:
+        values: Shape (N,): whether each image is read rightly, or a difference of two models.
+        writers: Shape (N,): who wrote each image. By default each has a writer of its own.
+    Raises ValueError if the shapes differ or are not (N,), a value is NaN or infinite, or there
+        are fewer than two writers.
 
-    Returns
-    -------
-    float
-        One standard deviation of the mean, in the unit of ``values``.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ or are not (N,), a value is NaN or infinite, or there are
-        fewer than two writers.
-
-    References
-    ----------
-    Liang and Zeger (1986), "Longitudinal data analysis using generalized linear models".
-
-    Examples
-    --------
     >>> right = np.array([1, 1, 1, 0, 0, 0])
     >>> round(standard_error(right), 2)
     0.22
@@ -267,33 +166,16 @@ def paired_difference(
     writers: np.ndarray | None = None,
     confidence: float = 0.95,
 ) -> tuple[float, float]:
-    """How far one model is ahead of another on the same images, with half of its interval.
+    """How far one model is ahead of another on the same images, in points; half its interval.
 
-    The images that both read rightly, or both wrongly, cancel. What is left is the luck of
-    the images alone: other seeds would move the difference, too.
+    The images that both read rightly, or both wrongly, cancel. What is left is the luck of the
+    images alone: other seeds would move the difference, too.
 
-    Parameters
-    ----------
-    ours, theirs : numpy.ndarray
-        Where each model is right, shape (N,); or where the runs of each are, one row for
-        a seed, shape (R, N).
-    writers : numpy.ndarray, optional
-        Shape (N,): who wrote each image.
-    confidence : float
-        Between 0 and 1.
+    Args:
+        ours, theirs: Where each model is right, shape (N,), or one such row for each seed, (R, N).
+        writers: Shape (N,): who wrote each image.
+    Raises ValueError if the two are not of the same images, or ``confidence`` is out of its range.
 
-    Returns
-    -------
-    tuple of float
-        The difference of the accuracies, in points, and what to add and subtract.
-
-    Raises
-    ------
-    ValueError
-        If the two are not of the same images, or ``confidence`` is out of its range.
-
-    Examples
-    --------
     >>> ours, theirs = np.ones(1_000), np.ones(1_000)
     >>> theirs[:20] = 0
     >>> difference, half_width = paired_difference(ours, theirs)

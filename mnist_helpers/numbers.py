@@ -1,8 +1,7 @@
 """The one way by which a number of a run gets into the sentences about it.
 
-MyST-NB, which makes the pages, finds numbers by what its own ``glue`` writes into a
-notebook. It brings Sphinx along, which a notebook that only runs, as in Colab, does not
-need: so we write the same ourselves.
+MyST-NB, which makes the pages, finds numbers by what its own ``glue`` writes into a notebook. It
+brings Sphinx along, which Colab does not need: so we write the same ourselves.
 """
 
 from __future__ import annotations
@@ -14,25 +13,14 @@ PREFIX = "application/papermill.record/"  # what begins so is in the notebook, a
 
 
 def quote(chapter: str, **numbers: object) -> None:
-    """Give numbers, or texts, to the sentences of a chapter.
+    """Give numbers, or texts, to the sentences of a chapter, which say how they are written.
 
-    How they are written, with how many digits for instance, stands in the sentence.
+    Args:
+        chapter: What their names begin with in the sentences.
+        **numbers: Python numbers and texts, NumPy's scalars, or tensors without axes. An
+            underscore in a name is a hyphen in the sentence.
+    Raises TypeError if one of them is neither a number nor a text; it is named.
 
-    Parameters
-    ----------
-    chapter : str
-        What their names begin with in the sentences.
-    **numbers
-        Python numbers and texts, NumPy's scalars, or tensors without axes. An underscore in a
-        name is a hyphen in the sentence.
-
-    Raises
-    ------
-    TypeError
-        If one of them is neither a number nor a text; it is named.
-
-    Examples
-    --------
     >>> quote("cnn", test_accuracy=92.0512)  # for {glue:text}`cnn-test-accuracy:.1f`
     {'application/papermill.record/text/plain': '92.0512'}
     """
@@ -45,10 +33,7 @@ def quote(chapter: str, **numbers: object) -> None:
         display(
             {f"{PREFIX}text/plain": repr(single)},
             metadata={
-                "scrapbook": {
-                    "name": f"{chapter}-{name.replace('_', '-')}",
-                    "mime_prefix": PREFIX,
-                }
+                "scrapbook": {"name": f"{chapter}-{name.replace('_', '-')}", "mime_prefix": PREFIX}
             },
             raw=True,
         )

@@ -38,14 +38,10 @@ KINDS = {bool: "truth value", int: WHOLE, float: FLOATING, str: TEXT, list: LIST
 
 
 def _whole(low: int, high: float = math.inf) -> Rule:
-    words = (
-        f"a whole number from {low:,} to {high:,}"
-        if high < math.inf
-        else (f"a whole number, {low:,} or more")
-    )
+    limits = f" from {low:,} to {high:,}" if high < math.inf else f", {low:,} or more"
     return Rule(
         lambda v: isinstance(v, int) and not isinstance(v, bool) and low <= v <= high,
-        words,
+        f"a whole number{limits}",
         (WHOLE,),
     )
 
@@ -98,26 +94,11 @@ RULES = {
 
 
 def check_parameters(**parameters: object) -> dict[str, object]:
-    """Return the parameters of a chapter, or refuse them.
+    """Return the parameters of a chapter, by name, or refuse them.
 
-    Parameters
-    ----------
-    **parameters
-        Every parameter of the chapter, by name.
+    Raises ParameterError if a value makes no sense, or papermill was given a name that the chapter
+        does not have (papermill itself only warns).
 
-    Returns
-    -------
-    dict
-        The same, for the run record.
-
-    Raises
-    ------
-    ParameterError
-        If a value makes no sense, or papermill was given a name that the
-        chapter does not have (papermill itself only warns).
-
-    Examples
-    --------
     >>> check_parameters(num_steps=-1)
     Traceback (most recent call last):
     ...
@@ -138,12 +119,9 @@ def check_parameters(**parameters: object) -> dict[str, object]:
 def refusal(name: str, value: object, set_by_papermill: bool = False) -> str:
     """The message for a value that makes no sense: what came, what it may be, what to write.
 
-    A value is often right and was read as another kind than it was meant: `1e3`
-    is no whole number, and `1e-4` is a text in YAML. So a value of the wrong kind
-    is called by its kind, and what to write is said where it can be told.
+    A value is often right and was read as another kind than it was meant: `1e3` is no whole
+    number, and `1e-4` is a text in YAML. So a value of the wrong kind is called by its kind.
 
-    Examples
-    --------
     >>> refusal("learning_rate", "1e-4")
     "learning_rate is the text '1e-4'; it may be a number above 0. Write 0.0001 instead."
     >>> refusal("num_steps", 2.5)
@@ -209,8 +187,6 @@ def _literal(value: object) -> str:
 
     A number with an exponent has a point: without one, some YAML takes it for a text.
 
-    Examples
-    --------
     >>> _literal([0.5, 1e-6]), _literal("gpu")
     ('[0.5, 1.0e-06]', '"gpu"')
     """
@@ -224,8 +200,6 @@ def _literal(value: object) -> str:
 def unknown(name: str, known) -> str:
     """The message for a parameter that a chapter does not have.
 
-    Examples
-    --------
     >>> unknown("num_step", ["num_steps", "seed"])
     'num_step is not a parameter of this chapter; did you mean num_steps? It has num_steps, seed.'
     """
@@ -236,20 +210,11 @@ def unknown(name: str, known) -> str:
 
 def _names_that_papermill_set() -> list[str]:
     """The names assigned in the cell that papermill puts after the chapter's own."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return []
+    from IPython import get_ipython  # a script that is no notebook need not wait for it
+
     shell = get_ipython()
-    if shell is None:
-        return []
-    cells = shell.user_ns.get("In", [])
+    cells = shell.user_ns.get("In", []) if shell else []
     injected = [cell for cell in cells if cell.startswith(INJECTED_BY_PAPERMILL)]
-    return [
-        target.id
-        for cell in injected
-        for statement in ast.parse(cell).body
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    ]
+    nodes = [node for cell in injected for node in ast.walk(ast.parse(cell))]
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    return [name.id for name in names if isinstance(name.ctx, ast.Store)]

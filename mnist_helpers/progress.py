@@ -14,19 +14,9 @@ from mnist_helpers.surroundings import notebook_shell
 def progress_bar(total: int | None, description: str, **more: object) -> tqdm:
     """A bar for a terminal or for an open notebook; a silent one where nobody looks.
 
-    ``TQDM_DISABLE=1`` silences it anywhere.
+    ``TQDM_DISABLE=1`` silences it anywhere. ``total`` is None if nobody knows it; ``more`` are
+    further arguments of tqdm's.
 
-    Parameters
-    ----------
-    total : int or None
-        How much there is to do; None if nobody knows.
-    description : str
-        What the bar says in front.
-    **more
-        Further arguments of tqdm's, such as ``unit``.
-
-    Examples
-    --------
     >>> with progress_bar(10, "counting", unit="sheep") as progress:
     ...     _ = progress.update(10)
     """

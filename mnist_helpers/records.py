@@ -1,7 +1,7 @@
 """What a run leaves behind, so that chapter 7 can compare runs.
 
-A record is two files of the same name: ``.json`` for the facts and the
-learning curve, ``.npz`` for the test predictions, image by image.
+A record is two files of the same name: ``.json`` for the facts and the learning curve, ``.npz``
+for the test predictions, image by image.
 """
 
 from __future__ import annotations
@@ -36,19 +36,11 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """A run, read back.
+    """A run, read back: ``record["model"]`` reads ``facts["model"]``."""
 
-    Attributes
-    ----------
-    facts : dict
-        What the JSON file holds; ``record["model"]`` reads ``facts["model"]``.
-    predictions, labels : numpy.ndarray
-        uint8, shape (test_size,): the class predicted, and the true one.
-    """
-
-    facts: dict
-    predictions: np.ndarray
-    labels: np.ndarray
+    facts: dict  # what the JSON file holds
+    predictions: np.ndarray  # uint8, shape (test_size,): the class predicted
+    labels: np.ndarray  # the same of the true ones
 
     def __getitem__(self, name: str):
         return self.facts[name]
@@ -71,44 +63,25 @@ def save_record(
     train_accuracy: float | None = None,
     curve: Curve | None = None,
 ) -> Path | None:
-    """Write what a run was and what came out of it.
+    """Write what a run was and what came out of it; return the JSON file.
 
-    Parameters
-    ----------
-    record_dir : str
-        The folder to write to. With "" nothing is written: reading and playing
-        leaves no file.
-    model : str
-        The system, such as "mlp"; a variant adds to it, such as "mlp_keras".
-    chapter : str
-        The chapter's file name without its ending.
-    parameters : mapping
-        The chapter's parameters, as `check_parameters` returned them.
-    data : Mnist
-        What the run learned from and was tested on.
-    validation_accuracy : float
-        In percent.
-    test_predictions : numpy.ndarray
-        Logits or probabilities on the test split, shape (test_size, 10). The
-        test accuracy is computed from them.
-    parameter_count : int
-        How many numbers the model learned.
-    train_seconds : float
-        Wall time of training.
-    device : str
-        As `use_device` named it.
-    seed, num_steps : int, optional
-        Where they differ from ``parameters``.
-    train_accuracy : float, optional
-        In percent, where the chapter measured it.
-    curve : Curve, optional
-        The learning curve.
+    It is written after the predictions, each file whole or not at all, so a record that is there
+    is complete.
 
-    Returns
-    -------
-    pathlib.Path or None
-        The JSON file. It is written after the predictions, each file whole or
-        not at all, so a record that is there is complete.
+    Args:
+        record_dir: The folder to write to. With "" nothing is written: reading and playing leaves
+            no file.
+        model: The system, such as "mlp"; a variant adds to it, such as "mlp_keras".
+        chapter: The chapter's file name without its ending.
+        parameters: The chapter's parameters, as `check_parameters` returned them.
+        data: What the run learned from and was tested on.
+        validation_accuracy, train_accuracy: In percent.
+        test_predictions: Logits or probabilities on the test split, shape (test_size, 10). The
+            test accuracy is computed from them.
+        parameter_count: How many numbers the model learned.
+        train_seconds: Wall time of training.
+        device: As `use_device` named it.
+        seed, num_steps: Where they differ from ``parameters``.
     """
     if not record_dir:
         return None
@@ -156,11 +129,9 @@ def save_record(
 def record_folder(record_dir: str = "") -> Path:
     """The folder of run records: ``record_dir``, else where `make book` puts them.
 
-    That is a folder of the checkout that the package belongs to. Where the package was
-    installed without one, as in Colab, it is such a folder in the current one.
+    That is in the checkout that the package belongs to; where there is none, as in Colab, in the
+    current folder.
 
-    Examples
-    --------
     >>> record_folder("somewhere").name
     'somewhere'
     >>> record_folder().parts[-2:]
@@ -174,14 +145,9 @@ def record_folder(record_dir: str = "") -> Path:
 
 
 def load_records(record_dir: str | Path) -> list[Record]:
-    """Read every record of a folder, in the order of chapters and names.
+    """Read every record of a folder, if there is one, in the order of chapters and names.
 
-    Returns an empty list if there is no such folder.
-
-    Raises
-    ------
-    RecordError
-        If a record is damaged, or its predictions are missing; it is named.
+    Raises RecordError if a record is damaged, or its predictions are missing; it is named.
     """
     return [load_record(path) for path in sorted(user_path(record_dir).glob("*.json"))]
 
@@ -189,10 +155,7 @@ def load_records(record_dir: str | Path) -> list[Record]:
 def load_record(path: Path) -> Record:
     """Read one record, given its JSON file.
 
-    Raises
-    ------
-    RecordError
-        If it is damaged, or its predictions are missing.
+    Raises RecordError if it is damaged, or its predictions are missing.
     """
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))

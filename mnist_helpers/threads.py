@@ -12,13 +12,8 @@ COUNTS = re.compile(r"[1-9]\d{0,3}(\s*,\s*[1-9]\d{0,3})*")  # one for each level
 
 
 def core_count() -> int:
-    """Count the cores that this process may use.
+    """Count the cores that this process may use: a container may give it a share.
 
-    That can be fewer than the machine has: a batch system, ``taskset`` or a
-    container may give it a share.
-
-    Examples
-    --------
     >>> core_count() >= 1
     True
     """
@@ -28,16 +23,9 @@ def core_count() -> int:
 def thread_count() -> int:
     """Say with how many threads to compute: as ``OMP_NUM_THREADS`` says, or one for each core.
 
-    Of several numbers with commas between, the first counts: the others are
-    OpenMP's, for loops inside loops.
+    Of several numbers with commas between, the first counts: the others are OpenMP's, for loops
+    inside loops. Raises ValueError if the variable has a value that OpenMP does not allow.
 
-    Raises
-    ------
-    ValueError
-        If the variable has a value that OpenMP does not allow.
-
-    Examples
-    --------
     >>> thread_count() == core_count()  # where the variable is not set
     True
     """
@@ -55,9 +43,7 @@ def thread_count() -> int:
 def cpu_in_words(threads: int) -> str:
     """The device of a run on the CPU, for the page and for the run record.
 
-    Examples
-    --------
-    >>> cpu_in_words(2)
-    'CPU, 2 threads'
+    >>> cpu_in_words(1), cpu_in_words(12)
+    ('CPU, 1 thread', 'CPU, 12 threads')
     """
     return f"CPU, {threads} thread{'s' if threads > 1 else ''}"

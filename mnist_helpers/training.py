@@ -24,57 +24,23 @@ TrainStep = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 @dataclass
 class Curve:
-    """What was measured while training.
+    """What was measured while training."""
 
-    Attributes
-    ----------
-    loss : numpy.ndarray
-        float32, shape (num_steps,): the loss of each minibatch, before its update.
-    minibatch_accuracy : numpy.ndarray
-        float32, shape (num_steps,), percent: the same for the accuracy.
-    validation_steps : list of int
-        The steps after whose update the validation accuracy was measured.
-    validation_accuracy : list of float
-        In percent, one for each of ``validation_steps``.
-    seconds : float
-        Wall time of the training steps: no tracing, no validation.
-    """
-
-    loss: np.ndarray
-    minibatch_accuracy: np.ndarray
-    validation_steps: list[int] = field(default_factory=list)
-    validation_accuracy: list[float] = field(default_factory=list)
-    seconds: float = 0.0
+    loss: np.ndarray  # float32, shape (num_steps,): of each minibatch, before its update
+    minibatch_accuracy: np.ndarray  # float32, shape (num_steps,), percent: the same
+    validation_steps: list[int] = field(default_factory=list)  # after whose update was measured
+    validation_accuracy: list[float] = field(default_factory=list)  # percent, one for each
+    seconds: float = 0.0  # wall time of the training steps: no tracing, no validation
 
 
 def shuffled_batches(num_images: int, batch_size: int, num_steps: int, seed: int) -> np.ndarray:
-    """Say which images each step sees, in a new random order each epoch.
+    """Say which images each step sees, in a random order that is new each epoch.
 
-    An epoch ends when too few images are left for a whole minibatch; the rest
-    is left out, a different rest each time.
+    An epoch ends when too few images are left for a whole minibatch; the rest is left out, a
+    different rest each time. Returns int32, shape (``num_steps``, ``batch_size``): positions in
+    the training set of ``num_images``. Raises ValueError if ``batch_size`` is larger than that, or
+    one of the numbers is below 1 (``seed``: below 0).
 
-    Parameters
-    ----------
-    num_images : int
-        The size of the training set.
-    batch_size, num_steps : int
-        How many images a step sees, and how many steps there are.
-    seed : int
-        The same seed gives the same order.
-
-    Returns
-    -------
-    numpy.ndarray
-        int32, shape (``num_steps``, ``batch_size``): positions in the training set.
-
-    Raises
-    ------
-    ValueError
-        If ``batch_size`` is larger than the training set, or one of the numbers
-        is below 1 (``seed``: below 0).
-
-    Examples
-    --------
     >>> shuffled_batches(num_images=6, batch_size=3, num_steps=2, seed=0).shape
     (2, 3)
     """
@@ -92,17 +58,10 @@ def shuffled_batches(num_images: int, batch_size: int, num_steps: int, seed: int
 def compile_steps(train_step: TrainStep) -> Callable:
     """Compile a loop of training steps into one call.
 
-    Parameters
-    ----------
-    train_step : callable
-        Takes a minibatch of images and labels, updates the weights, and returns
-        the loss (a scalar) and the logits (batch_size, 10).
-
-    Returns
-    -------
-    callable
-        ``run_steps(images, labels, batches)`` runs a step for each row of
-        ``batches`` and returns their losses and accuracies in percent.
+    ``train_step`` takes a minibatch of images and labels, updates the weights, and returns the
+    loss (a scalar) and the logits (batch_size, 10). What is returned, ``run_steps(images, labels,
+    batches)``, runs a step for each row of ``batches`` and gives their losses and accuracies in
+    percent.
     """
 
     @tf.function(reduce_retracing=True)
@@ -135,41 +94,18 @@ def train(
 ) -> Curve:
     """Run a training step for each row of ``batches``, and watch.
 
-    Parameters
-    ----------
-    train_step : callable
-        See `compile_steps`.
-    images : numpy.ndarray
-        float32, the training images in the shape that ``train_step`` wants.
-    labels : numpy.ndarray
-        float32, shape (N, 10), one-hot.
-    batches : numpy.ndarray
-        int32, shape (num_steps, batch_size), as from `shuffled_batches`.
-    evaluate : callable, optional
-        Returns the validation accuracy in percent. Called after step 0 and
-        after every ``evaluate_every`` steps, and after the last step.
-    evaluate_every : int
-        In steps.
-    log_dir : str
-        Where to write TensorBoard summaries: the graph and the minibatch's loss
-        and accuracy under ``train``, the validation accuracy under ``validation``.
-        By default nowhere.
-    description : str
-        What the progress bar says.
-
-    Returns
-    -------
-    Curve
-        What was measured on the way.
-
-    Raises
-    ------
-    ValueError
-        If there are no steps.
-    FloatingPointError
-        If the loss is no longer a number.
-    MemoryError
-        If a batch is too large for the memory of the device.
+    Args:
+        train_step: See `compile_steps`.
+        images: float32, the training images in the shape that ``train_step`` wants.
+        labels: float32, shape (N, 10), one-hot.
+        batches: int32, shape (num_steps, batch_size), as from `shuffled_batches`.
+        evaluate: Returns the validation accuracy in percent. Called after step 0 and after every
+            ``evaluate_every`` steps, and after the last step.
+        log_dir: Where to write TensorBoard summaries, if anywhere: the graph and the minibatch's
+            loss and accuracy under ``train``, the validation accuracy under ``validation``.
+        description: What the progress bar says.
+    Raises ValueError if there are no steps, FloatingPointError if the loss is no longer a number,
+        and MemoryError if a batch is too large for the memory of the device.
     """
     if len(batches) == 0:
         raise ValueError(f"batches has shape {batches.shape}; expected a row for each step.")
@@ -194,8 +130,13 @@ def train(
             curve.minibatch_accuracy[start:stop] = accuracies.numpy()
             curve.seconds += time.perf_counter() - began
 
-            _refuse_nan(curve.loss, start, stop)
             last = stop - 1
+            if not np.isfinite(curve.loss[start:stop]).all():
+                step = start + int(np.isfinite(curve.loss[start:stop]).argmin())
+                raise FloatingPointError(
+                    f"The loss at step {step:,} is {curve.loss[step]}; the weights are lost. "
+                    "Try a smaller learning_rate."
+                )
             if evaluate and (last % evaluate_every == 0 or stop == num_steps):
                 curve.validation_steps.append(last)
                 curve.validation_accuracy.append(evaluate())
@@ -209,29 +150,11 @@ def train(
 def predict(
     model: Callable[[tf.Tensor], tf.Tensor], images: np.ndarray, batch_size: int = 1_000
 ) -> np.ndarray:
-    """Apply a model to many images, some at a time, to spare the memory.
+    """Apply a model to N images, ``batch_size`` at a time, to spare the memory.
 
-    Parameters
-    ----------
-    model : callable
-        From images to logits.
-    images : numpy.ndarray
-        float32, N images in the shape that ``model`` wants.
-    batch_size : int
-        How many images at a time.
+    Returns the logits, float32, shape (N, 10). Raises ValueError if there are no images, or
+    ``batch_size`` is below 1.
 
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (N, 10): the logits.
-
-    Raises
-    ------
-    ValueError
-        If there are no images, or ``batch_size`` is below 1.
-
-    Examples
-    --------
     >>> predict(lambda x: x[:, :10], np.zeros((3, 784), np.float32)).shape
     (3, 10)
     """
@@ -251,16 +174,6 @@ def _calls(num_steps: int, evaluate_every: int) -> list[tuple[int, int]]:
     in_between = set(range(STEPS_PER_CALL, num_steps, STEPS_PER_CALL))
     stops = sorted(due | in_between | {num_steps})
     return list(zip([0, *stops[:-1]], stops, strict=True))
-
-
-def _refuse_nan(loss: np.ndarray, start: int, stop: int) -> None:
-    bad = np.flatnonzero(~np.isfinite(loss[start:stop]))
-    if bad.size:
-        step = start + int(bad[0])
-        raise FloatingPointError(
-            f"The loss at step {step:,} is {loss[step]}; the weights are lost. "
-            "Try a smaller learning_rate."
-        )
 
 
 class _Summaries:

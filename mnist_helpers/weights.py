@@ -13,30 +13,14 @@ SUFFIX = ".weights.npz"
 
 
 def save_weights(record: Path | None, weights: Sequence[np.ndarray]) -> Path | None:
-    """Write the weights and biases of a run beside its record.
+    """Write the weights and biases of a run beside its record, as ``.weights.npz``.
 
-    Parameters
-    ----------
-    record : pathlib.Path or None
-        What `save_record` returned. With None nothing is written: reading and
-        playing leaves no file.
-    weights : sequence of numpy.ndarray or tensorflow.Variable
-        In the order of the layers, the weights of each before its biases:
-        (784, 1024), (1024,), (1024, 10), (10,) for the MLP.
+    Args:
+        record: What `save_record` returned. With None nothing is written.
+        weights: In the order of the layers, the weights of each before its biases: (784, 1024),
+            (1024,), (1024, 10), (10,) for the MLP. They are written as float32.
+    Raises ValueError if an array does not end in the size of its biases, or holds NaN or infinity.
 
-    Returns
-    -------
-    pathlib.Path or None
-        The file, of the record's name and ending in ``.weights.npz``. It holds
-        float32 and is written whole or not at all.
-
-    Raises
-    ------
-    ValueError
-        If an array does not end in the size of its biases, or holds NaN or infinity.
-
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = save_weights(Path(folder) / "run.json", [np.eye(3), np.zeros(3)])

@@ -6,15 +6,8 @@ from collections.abc import Iterable, Mapping
 
 
 def leaders(scores: Mapping[str, float]) -> list[str]:
-    """All names that share the largest score, in their order.
+    """All names that share the largest score, in their order; ValueError if there are no scores.
 
-    Raises
-    ------
-    ValueError
-        If there are no scores.
-
-    Examples
-    --------
     >>> leaders({"3 and 5": 49, "7 and 9": 41, "4 and 9": 49})
     ['3 and 5', '4 and 9']
     """
@@ -27,8 +20,6 @@ def leaders(scores: Mapping[str, float]) -> list[str]:
 def listed(names: Iterable[str]) -> str:
     """Names as a sentence lists them.
 
-    Examples
-    --------
     >>> listed([]), listed(["0"]), listed(["0", "1"]), listed(["0", "1", "6"])
     ('none', '0', '0 and 1', '0, 1 and 6')
     """

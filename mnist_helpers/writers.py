@@ -15,23 +15,10 @@ FIRST_STUDENT = 2_100  # NIST's numbers below are members of the Census staff
 def published_writers(data: Mnist) -> np.ndarray | None:
     """Who wrote each of the published test images, those of the validation included.
 
-    Parameters
-    ----------
-    data : Mnist
-        As `load_data` returned it, whole or the sample.
+    Returns NIST's numbers of the writers, int, shape (N,), in the published order, as Yadav and
+    Bottou (2019) list them, "Cold case: the lost MNIST digits". None for Fashion-MNIST, which
+    nobody wrote.
 
-    Returns
-    -------
-    numpy.ndarray or None
-        NIST's numbers of the writers, int, shape (N,), in the published order.
-        None for Fashion-MNIST, which nobody wrote.
-
-    References
-    ----------
-    Yadav and Bottou (2019), "Cold case: the lost MNIST digits", whose list this is.
-
-    Examples
-    --------
     >>> from mnist_helpers.data import load_data
     >>> writers = published_writers(load_data())
     >>> f"{len(writers):,} images by {len(np.unique(writers))} people"
@@ -44,24 +31,6 @@ def published_writers(data: Mnist) -> np.ndarray | None:
 
 
 def writers_of(data: Mnist) -> np.ndarray | None:
-    """Who wrote each image of ``data.test``.
-
-    Parameters
-    ----------
-    data : Mnist
-        As `load_data` returned it.
-
-    Returns
-    -------
-    numpy.ndarray or None
-        As of `published_writers`, shape (len(data.test),).
-
-    Examples
-    --------
-    >>> from mnist_helpers.data import load_data
-    >>> writers = writers_of(load_data())
-    >>> f"{len(writers):,} images by {len(np.unique(writers))} people"
-    '9,000 images by 297 people'
-    """
+    """Who wrote each image of ``data.test``, as `published_writers` says it of all."""
     writers = published_writers(data)
     return None if writers is None else writers[-len(data.test) :]

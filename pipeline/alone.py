@@ -21,10 +21,7 @@ LOCK = ".make-lock"
 def hold_the_lock() -> None:
     """Wait for the lock of this folder, and hold it until this process ends.
 
-    Raises
-    ------
-    OSError
-        If the file system has no locks, or lets us write no file.
+    Raises OSError if the file system has no locks, or lets us write no file.
     """
     if fcntl is None:
         raise OSError("this system has none")

@@ -45,16 +45,11 @@ THE_USERS_CHOICE = (
 def book_environment(inherited: Mapping[str, str], settings: Path) -> dict[str, str]:
     """The environment of a kernel of the book's.
 
-    Parameters
-    ----------
-    inherited : mapping of str to str
-        The user's environment.
-    settings : pathlib.Path
-        A folder that is empty, or not there yet, in place of those in which IPython and
-        Keras would find the user's settings. They write some of their own into it.
+    Args:
+        inherited: The user's environment.
+        settings: A folder that is empty, or not there yet, in place of those in which IPython and
+            Keras would find the user's settings. They write some of their own into it.
 
-    Examples
-    --------
     >>> ours = book_environment({"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "2"}, Path("settings"))
     >>> "MPLBACKEND" in ours, ours["OMP_NUM_THREADS"]
     (False, '2')

@@ -28,10 +28,7 @@ class ChapterError(Exception):
 def read(path: Path) -> NotebookNode:
     """Read a notebook in the current format.
 
-    Raises
-    ------
-    ChapterError
-        If it cannot be read; the message names the file and says why.
+    Raises ChapterError if it cannot be read; the message names the file and says why.
     """
     try:
         return _notebook(path.read_bytes())
@@ -94,10 +91,7 @@ def normalised(source: str) -> str:
 def with_outputs(chapter: NotebookNode, executed: NotebookNode) -> NotebookNode:
     """The chapter as it is now, with the outputs of its last run.
 
-    Raises
-    ------
-    ChapterError
-        If the two do not have the same code.
+    Raises ChapterError if the two do not have the same code.
     """
     if normalised_code(chapter) != normalised_code(executed):
         raise ChapterError("its code is not the code that ran; run it again")
@@ -128,10 +122,8 @@ def faults(notebook: NotebookNode) -> list[str]:
 def published(chapter: Path, executed: Path) -> NotebookNode:
     """A chapter with the outputs of its run, fit to be published.
 
-    Raises
-    ------
-    ChapterError
-        If it has not run, if its code is not what ran, or if its outputs have faults.
+    Raises ChapterError if it has not run, if its code is not what ran, or if its outputs have
+        faults.
     """
     if not executed.exists():
         raise ChapterError(f"{chapter.stem} has not run: {executed} is missing.")
@@ -166,9 +158,8 @@ def without_colours(text: str) -> str:
 def definitions(chapter: str, **given: object) -> dict[str, object]:
     """Execute a chapter's imports, functions and constants, and nothing else.
 
-    Where a name is defined twice, the first definition counts: later ones are
-    those of exercises. What is given stands for variables that the chapter has by those
-    names.
+    Where a name is defined twice, the first definition counts: later ones are those of exercises.
+    What is given stands for variables that the chapter has by those names.
     """
     names = dict(given)
     for number, cell in enumerate(code_cells(read(CHAPTERS / f"{chapter}.ipynb"))):

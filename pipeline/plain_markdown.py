@@ -53,24 +53,14 @@ Role = Callable[[str, str], str]  # from the text and the target of a role to pl
 def plain(source: str, roles: Mapping[str, Role], directives: Mapping[str, Callable]) -> str:
     """Turn MyST into plain Markdown.
 
-    Parameters
-    ----------
-    source : str
-        The text of a Markdown cell.
-    roles : mapping of str to callable
-        For each role what it becomes, given its text and its target
-        (``{doc}`text <target>` ``; without a text of its own both are the same).
-    directives : mapping of str to callable
-        For each directive of the book's own what it becomes, given a `Directive` whose
-        body is plain already. Admonitions, folded answers and quizzes are known here.
+    Args:
+        source: The text of a Markdown cell.
+        roles: For each role what it becomes, given its text and its target; without a text of its
+            own, such as in ``{doc}`text <target>` ``, both are the same.
+        directives: For each directive of the book's own what it becomes, given a `Directive` whose
+            body is plain already. Admonitions, folded answers and quizzes are known here.
+    Raises MystError if a role or a directive is not known.
 
-    Raises
-    ------
-    MystError
-        If a role or a directive is not known.
-
-    Examples
-    --------
     >>> plain("See {doc}`chapter 3 <03-mlp>`.", {"doc": lambda text, to: f"[{text}]({to})"}, {})
     'See [chapter 3](03-mlp).'
     """

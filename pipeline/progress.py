@@ -58,16 +58,11 @@ class State:
 class Progress:
     """Shows one run, from ``with`` to its end.
 
-    Parameters
-    ----------
-    run : str
-        Its name.
-    build : pathlib.Path
-        The folder of the build.
-    runs : sequence of str
-        Everything that the build wants, in order; for the line of the whole.
-    cells : callable
-        How many cells of the run are done, and of how many.
+    Args:
+        run: Its name.
+        build: The folder of the build.
+        runs: Everything that the build wants, in order; for the line of the whole.
+        cells: How many cells of the run are done, and of how many.
     """
 
     def __init__(
@@ -127,18 +122,11 @@ def lines(
 ) -> list[str]:
     """A line for each running chapter, and one for all that is left with the time for it.
 
-    Parameters
-    ----------
-    running : sequence of State
-    left : sequence of str
-        The runs that have not begun.
-    before : dict of str to float
-        How many seconds each run is expected to take.
-    now : float
-        In seconds since 1970.
+    Args:
+        left: The runs that have not begun.
+        before: How many seconds each run is expected to take.
+        now: In seconds since 1970.
 
-    Examples
-    --------
     >>> runs = [State("03-mlp", 0.0, 10, 40), State("01-data", 30.0, 10, 20)]
     >>> for line in lines(runs, ["07-comparison"], dict.fromkeys(SECONDS, 90.0), 60.0):
     ...     print(line)
@@ -167,8 +155,6 @@ def time_left(seconds: float) -> str:
 def in_words(seconds: float) -> str:
     """A duration, as exact as anyone wants it.
 
-    Examples
-    --------
     >>> in_words(7.3), in_words(100), in_words(3700)
     ('7 s', '100 s', '62 min')
     """
@@ -206,8 +192,8 @@ def waiting(build: Path, runs: Sequence[str], running: set[str]) -> list[str]:
 def seconds_before(build: Path, runs: Sequence[str]) -> dict[str, float]:
     """How long each run is expected to take: as long as the last time it ran here.
 
-    One that has not run here takes what it usually takes, on a machine as fast as
-    those that have run make this one.
+    One that has not run here takes what it usually takes, on a machine as fast as those that have
+    run make this one.
     """
     here = {}
     for run in runs:

@@ -1,7 +1,5 @@
 """Make of each executed chapter a notebook for people: the one that a reader opens.
 
-usage: python -m pipeline.readers_edition BUILD
-
 The sources in chapters/ are what the site is made of: numbers are placeholders there, and
 directives are Sphinx's. BUILD/editions gets the same chapters with the numbers in their
 sentences, in Markdown that Jupyter shows, and with the machinery folded or gone. They run
@@ -15,7 +13,6 @@ import base64
 import copy
 import re
 import struct
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -75,18 +72,12 @@ if find_spec("mnist_helpers") is None:
 class Book:
     """Where everything stands that a chapter may point to.
 
-    Attributes
-    ----------
-    address : str
-        Where the pages are: the address of the site, or the path to it from a notebook.
-    titles : dict of str to str
-        The title of each page.
-    numbers : dict of str to str
-        For each figure and exercise its name and number, such as "Fig. 5.1".
-    homes : dict of str to str
-        For each of these, and each marked place in the text, the page on which it stands.
-    literature : BibliographyData
-        The works that can be cited.
+    Attributes:
+        address: Where the pages are: the address of the site, or the path to it from a notebook.
+        titles: The title of each page.
+        numbers: For each figure and exercise its name and number, such as "Fig. 5.1".
+        homes: For each of these, and each marked place in the text, the page on which it stands.
+        literature: The works that can be cited.
     """
 
     address: str
@@ -269,20 +260,12 @@ class Text:
 def edition(page: str, ran: NotebookNode, book: Book) -> NotebookNode:
     """The reader's edition of a chapter.
 
-    Parameters
-    ----------
-    page : str
-        The chapter's file name without its ending.
-    ran : NotebookNode
-        The chapter with the outputs of its run.
-    book : Book
-        What its references point to.
-
-    Raises
-    ------
-    ChapterError
-        If a sentence asks for a number that no cell gives, or no sentence for one that a cell
-        gives.
+    Args:
+        page: The chapter's file name without its ending.
+        ran: The chapter with the outputs of its run.
+        book: What its references point to.
+    Raises ChapterError if a sentence asks for a number that no cell gives, or no sentence for one
+        that a cell gives.
     """
     text = Text(page, book, glued(ran))
     written = nbformat.v4.new_notebook(metadata=as_jupyter_writes(ran.metadata))
@@ -374,8 +357,8 @@ def begins_a_chapter(source: str) -> bool:
 def with_what_is_needed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
     """The cells without the machinery that a reader's run has no use for.
 
-    Machinery that shows nothing goes if no cell that stays uses a name that it sets, and it
-    keeps no record: it only gave numbers to the prose, which has them now.
+    Machinery that shows nothing goes if no cell that stays uses a name that it sets, and it keeps
+    no record: it only gave numbers to the prose, which has them now.
     """
     needed: list[NotebookNode] = []
     used: set[str] = set()
@@ -432,27 +415,20 @@ def installing() -> NotebookNode:
     return new_code_cell(source.rstrip(), id="install", metadata=folded_away)
 
 
-def main(build: Path) -> None:
+def make_editions(build: Path) -> None:
+    """Write BUILD/editions, from chapters that Sphinx found no fault with.
+
+    Raises ChapterError if a chapter has none; it says which, and why.
+    """
     address = settings()["html"]["baseurl"].rstrip("/")
     found = book(address or FROM_A_NOTEBOOK)
     for chapter in chapters():
         executed = build / "executed" / f"{chapter}.ipynb"
         ran = published(CHAPTERS / f"{chapter}.ipynb", executed)
         ran.metadata = read(executed).metadata
-        target = build / "editions" / f"{chapter}.ipynb"
         try:
             made = edition(chapter, ran, found)
-        except (ChapterError, MystError, KeyError) as error:
-            # Sphinx names all such faults at once; the site is not made without an edition.
-            print(f"{chapter} has no reader's edition: {error}", file=sys.stderr)
-            target.unlink(missing_ok=True)
-            continue
+        except (MystError, KeyError) as error:
+            raise ChapterError(f"{chapter} has no reader's edition: {error}") from error
         content = f"{nbformat.writes(made)}\n".encode()
-        write_whole(target, content)
-
-
-if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1]))
-    except ChapterError as error:
-        sys.exit(f"\n{error}\n")
+        write_whole(build / "editions" / f"{chapter}.ipynb", content)

@@ -46,15 +46,10 @@ class RepositoryError(ValueError):
 class Repository:
     """Where the book is published.
 
-    Attributes
-    ----------
-    site : str
-        The host's address, such as "https://github.com".
-    path : str
-        Below it, without a slash at either end, such as "owner/book".
-    branch : str
-    program : str
-        What runs the host, one of `EDITORS`; "" if that is not known.
+    Attributes:
+        site: The host's address, such as "https://github.com".
+        path: Below it, without a slash at either end, such as "owner/book".
+        program: What runs the host, one of `EDITORS`; "" if that is not known.
     """
 
     site: str
@@ -93,10 +88,7 @@ class Repository:
 def read_repository(config: Path = CONFIG) -> Repository | None:
     """The repository that _config.yml names; None if it names none.
 
-    Raises
-    ------
-    RepositoryError
-        If what it says is no address, or no branch.
+    Raises RepositoryError if what it says is no address, or no branch.
     """
     settings = yaml.safe_load(config.read_text(encoding="utf-8")).get("repository") or {}
     address, branch = settings.get("url"), settings.get("branch", "main")
@@ -106,17 +98,12 @@ def read_repository(config: Path = CONFIG) -> Repository | None:
 def parse_repository(address: object, branch: object = "main") -> Repository:
     """Understand the address of a repository, in any of its usual forms.
 
-    Examples
-    --------
     >>> parse_repository("git@github.com:owner/book.git").url
     'https://github.com/owner/book'
     >>> parse_repository("gitlab.example.org/group/part/book/").edit_url("README.md")
     'https://gitlab.example.org/group/part/book/-/edit/main/README.md'
 
-    Raises
-    ------
-    RepositoryError
-        If it is no address, or the branch no name of one.
+    Raises RepositoryError if it is no address, or the branch no name of one.
     """
     if not isinstance(branch, str) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", branch):
         raise RepositoryError(

@@ -44,9 +44,8 @@ ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})
 class SavesAtTheEnd(NBClientEngine):
     """Papermill's engine, which saves the notebook before and after the run, not on the way.
 
-    Also after a cell that failed, took too long or ended its kernel. Papermill
-    saves it twice a cell, with all its outputs, and the kernel waits for it: five
-    seconds and more for a chapter.
+    Also after a cell that failed, took too long or ended its kernel. Papermill saves it twice a
+    cell, with all its outputs, and the kernel waits for it: five seconds and more for a chapter.
     """
 
     @classmethod
@@ -145,10 +144,7 @@ def execute(
     OMP_NUM_THREADS. Give ``cwd`` only where no other thread of the process runs a chapter.
     ``watch`` is called with the notebook that papermill then fills.
 
-    Raises
-    ------
-    ChapterError
-        If a cell raised, ended its kernel or took too long, or the outputs must
+    Raises ChapterError if a cell raised, ended its kernel or took too long, or the outputs must
         not be published.
     """
     enter_book_environment(output.parent / "settings")

@@ -11,13 +11,10 @@ from pipeline.notebooks import ChapterError
 def replace_records(run: str, new: Path, folder: Path) -> None:
     """Move a run's records from ``new`` into ``folder``, where its earlier ones then go.
 
-    Interrupted anywhere, the list still names every file that is there, so the
-    next call finishes the work.
+    Interrupted anywhere, the list still names every file that is there, so the next call finishes
+    the work.
 
-    Raises
-    ------
-    ChapterError
-        If another run's list has one of the names; nothing is moved then.
+    Raises ChapterError if another run's list has one of the names; nothing is moved then.
     """
     files = sorted(new.iterdir(), reverse=True) if new.exists() else []  # .npz before .json
     names = {file.name for file in files}

@@ -22,10 +22,8 @@ BLOCK = re.compile(r"(?:[-+*>#:|=]|\d+[.)])\s")  # what would begin a block at t
 def one_a_line(source: str) -> str:
     """Break each paragraph of Markdown after its sentences, and nowhere else.
 
-    Examples
-    --------
-    >>> one_a_line("One sentence. And\\nanother, e.g. this one.")
-    'One sentence.\\nAnd another, e.g. this one.'
+    >>> one_a_line("One sentence. And\nanother, e.g. this one.")
+    'One sentence.\nAnd another, e.g. this one.'
     """
     lines = source.split("\n")
     for token in reversed(PARSER.parse(source)):

@@ -44,13 +44,8 @@ _Loader.add_constructor("tag:yaml.org,2002:float", lambda _, node: float(node.va
 def read_values(text: str) -> object:
     """Read YAML as this module describes it.
 
-    Raises
-    ------
-    ValuesError
-        If it is not YAML.
+    Raises ValuesError if it is not YAML.
 
-    Examples
-    --------
     >>> read_values("[1e-4, 010, 1_000, mnist, on]")
     [0.0001, 10, 1000, 'mnist', 'on']
     """
@@ -63,10 +58,7 @@ def read_values(text: str) -> object:
 def read_parameters(path: Path) -> dict[str, dict[str, object]]:
     """Read a file of parameters: for each chapter that it names, their values by name.
 
-    Raises
-    ------
-    ValuesError
-        If it cannot be read, or has another form; the file is named.
+    Raises ValuesError if it cannot be read, or has another form; the file is named.
     """
     try:
         parameters = read_values(user_path(path).read_text(encoding="utf-8"))

@@ -18,17 +18,10 @@ LAID_OUT = ".laid-out.json"  # the SHA-256 of each notebook as it was laid out
 def lay_out(editions: Path, folder: Path) -> list[str]:
     """Copy each edition into a folder, but over no notebook that was changed there.
 
-    Parameters
-    ----------
-    editions : Path
-        Holds the notebooks as the build made them.
-    folder : Path
-        Where a reader works on them.
-
-    Returns
-    -------
-    list of str
-        The notebooks that stay as they were changed, though the build has newer ones.
+    Args:
+        editions: Holds the notebooks as the build made them.
+        folder: Where a reader works on them.
+    Returns: The notebooks that stay as they were changed, though the build has newer ones.
     """
     ledger = folder / LAID_OUT
     laid_out = json.loads(ledger.read_text(encoding="utf-8")) if ledger.exists() else {}

@@ -79,10 +79,7 @@ MODELS = (
     Model("mlp", (HIDDEN, OUTPUT)),
     Model("regularized_mlp", (HIDDEN, OUTPUT)),
     Model("simple_cnn", (CONV | {"stride": 2}, CONV | {"stride": 2}, HIDDEN, OUTPUT)),
-    Model(
-        "deeper_cnn",
-        (CONV | {"stride": 1}, POOL, CONV | {"stride": 1}, POOL, HIDDEN, OUTPUT),
-    ),
+    Model("deeper_cnn", (CONV | {"stride": 1}, POOL, CONV | {"stride": 1}, POOL, HIDDEN, OUTPUT)),
 )
 
 
@@ -111,8 +108,8 @@ def logits(layers: Sequence[dict], weights: Sequence[np.ndarray], images: np.nda
 def pack(array: np.ndarray) -> tuple[dict, bytes, np.ndarray]:
     """An array's description, its bytes, and what the page will make of them, float32.
 
-    A large array becomes 8-bit integers and a scale for each unit or filter,
-    float32; any other becomes float16.
+    A large array becomes 8-bit integers and a scale for each unit or filter, float32; any other
+    becomes float16.
     """
     if array.size <= LARGE:
         small = array.astype("<f2")
@@ -133,9 +130,9 @@ def script(name: str, content: bytes) -> bytes:
 def described(content: bytes) -> dict:
     """What the page checks: the length and a CRC-32.
 
-    A CRC finds damage and not malice, and that is what is wanted: whoever could
-    change these files could change the page. The browser's own SHA-256 is not
-    there on a page that came by plain http.
+    A CRC finds damage and not malice, and that is what is wanted: whoever could change these files
+    could change the page. The browser's own SHA-256 is not there on a page that came by plain
+    http.
     """
     return {"bytes": len(content), "crc": zlib.crc32(content)}
 
@@ -143,8 +140,8 @@ def described(content: bytes) -> dict:
 def chapters_run(model: Model, records: Path) -> tuple[Record, list[np.ndarray]] | None:
     """A network's record and weights; of several the run of fewest steps.
 
-    That is the run whose figures its chapter shows. The other one is the long
-    run of `make book LONG=1`.
+    That is the run whose figures its chapter shows. The other one is the long run of `make book
+    LONG=1`.
     """
     found = [
         (load_record(path.with_name(path.name.replace(SUFFIX, ".json"))), path)
@@ -171,8 +168,8 @@ def test_data(records: Sequence[Record]) -> Mnist:
 def choose_digits(records: dict[str, Record], seed: int = 0) -> tuple[np.ndarray, dict]:
     """Positions of test images for the page, and which of them who misreads.
 
-    ``random`` and each list of ``wrong`` hold places in the array of positions;
-    ``wrong["all"]`` are those that every network misreads.
+    ``random`` and each list of ``wrong`` hold places in the array of positions; ``wrong["all"]``
+    are those that every network misreads.
     """
     rng = np.random.default_rng(seed)
     mistakes = {name: record.predictions != record.labels for name, record in records.items()}

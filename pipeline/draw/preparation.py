@@ -28,23 +28,13 @@ def prepare(
 ) -> np.ndarray:
     """A drawing as the networks get it.
 
-    Parameters
-    ----------
-    ink : numpy.ndarray
-        Shape (size, size), from 0 for paper to 1 for ink.
-    scale, smooth, invert : bool
-        Whether the digit is made to fit 20 × 20 pixels, whether a pixel that it
-        half covers is half dark, and whether paper is 0.
-    centre : "mass", "box" or "none"
-        What comes to the middle.
+    Args:
+        ink: Shape (size, size), from 0 for paper to 1 for ink.
+        scale, smooth, invert: Whether the digit is made to fit 20 × 20 pixels, whether a pixel
+            that it half covers is half dark, and whether paper is 0.
+        centre: What comes to the middle.
+    Returns: float32, shape (28, 28).
 
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape (28, 28).
-
-    Examples
-    --------
     >>> corner = np.zeros((280, 280))
     >>> corner[:80, :40] = 1
     >>> image = prepare(corner)
@@ -87,16 +77,12 @@ def _middles(size: int, start: float, side: float) -> np.ndarray:
 
 
 def nudge(
-    images: np.ndarray,
-    right: float = 0,
-    down: float = 0,
-    turn: float = 0,
-    stroke: float = 0,
+    images: np.ndarray, right: float = 0, down: float = 0, turn: float = 0, stroke: float = 0
 ) -> np.ndarray:
     """Images, shape (N, 28, 28), moved (pixels), turned clockwise (degrees) and thickened.
 
-    ``stroke`` goes from -1, each pixel as light as its lightest neighbour, to 1,
-    as dark as its darkest. Paper comes in from outside.
+    ``stroke`` goes from -1, each pixel as light as its lightest neighbour, to 1, as dark as its
+    darkest. Paper comes in from outside.
     """
     angle = np.radians(turn)
     back = np.eye(3)
@@ -114,18 +100,11 @@ def nudge(
 def scatter(image: np.ndarray, random: Callable[[], float]) -> np.ndarray:
     """A digit as if somebody had drawn it: anywhere on the board and of any size.
 
-    Parameters
-    ----------
-    image : numpy.ndarray
-        Shape (28, 28), with some ink in it.
-    random : callable
-        Gives a number from 0 to 1 each time: for the size, and for the place
-        across and down.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (280, 280).
+    Args:
+        image: Shape (28, 28), with some ink in it.
+        random: Gives a number from 0 to 1 each time: for the size, and for the place across and
+            down.
+    Returns: Shape (280, 280).
     """
     places = np.argwhere(image >= FAINT)
     low, high = places.min(axis=0), places.max(axis=0) + 1

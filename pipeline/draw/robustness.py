@@ -86,8 +86,8 @@ def widest(size: int) -> float:
 def shifts_table(networks: Mapping[str, Read], test: Split) -> str:
     """A Markdown table: what a shift leaves of the digits that a network and the MLP both read.
 
-    Networks that read fewer digits have less to lose; so each is compared with the MLP on
-    those of all test images that both read unmoved. The interval is of other images.
+    Networks that read fewer digits have less to lose; so each is compared with the MLP on those of
+    all test images that both read unmoved. The interval is of other images.
     """
     images = test.images.reshape(-1, FIELD, FIELD)
     read_by = {

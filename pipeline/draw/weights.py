@@ -12,15 +12,8 @@ from mnist_helpers.records import DAMAGED_ARCHIVE, RecordError
 def load_weights(path: Path) -> list[np.ndarray]:
     """The weights and biases of a run.
 
-    Returns
-    -------
-    list of numpy.ndarray
-        float32, in the order of the layers.
-
-    Raises
-    ------
-    RecordError
-        If the file is damaged or not there; it is named.
+    Returns: float32, in the order of the layers.
+    Raises RecordError if the file is damaged or not there; it is named.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:

@@ -67,8 +67,8 @@ def systems_table(digits: Runs, clothes: Runs) -> str:
 def compared(one: str, other: str, clothes: Runs) -> str:
     """The difference of two systems on the same images, in a sentence.
 
-    Their seeds make no pairs: the two draw other initial weights. So Welch's interval holds
-    the seeds' luck.
+    Their seeds make no pairs: the two draw other initial weights. So Welch's interval holds the
+    seeds' luck.
     """
     accuracies = [part(clothes[model]) for model in (one, other)]
     low, high = stats.ttest_ind(*accuracies, equal_var=False).confidence_interval(0.95)

@@ -54,8 +54,8 @@ class InlineCode(HTMLParser):
 def policy(page: str) -> str:
     """The Content-Security-Policy of a page: this site alone, and the page's own code by its hash.
 
-    Styles may stand in the page, for the theme and the tables of a run put them there;
-    scripts may not, but for those that were there when the page was made.
+    Styles may stand in the page, for the theme and the tables of a run put them there; scripts may
+    not, but for those that were there when the page was made.
     """
     code = InlineCode(page)
     hashes = sorted({sha256(script) for script in code.scripts})

@@ -51,10 +51,8 @@ def browser_path() -> str | None:
 def joined(html: Path) -> str:
     """All pages of the book as one: the first page, with the articles of the others after its own.
 
-    Parameters
-    ----------
-    html : Path
-        The rendered site.
+    Args:
+        html: The rendered site.
     """
     first, *others = [(html / f"{page}.html").resolve() for page in pages()]
     book = BeautifulSoup(first.read_text(encoding="utf-8"), "html.parser")

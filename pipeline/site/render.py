@@ -3,7 +3,8 @@
 usage: python -m pipeline.site.render BUILD
 
 Assembles BUILD/book (the chapters as they are now, with the outputs of their
-last run), renders it, and puts the site in BUILD/html when all went well.
+last run), renders it, and puts the site in BUILD/html and the reader's editions in
+BUILD/editions when all went well.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pipeline.notebooks import (
     published,
     without_colours,
 )
+from pipeline.readers_edition import make_editions
 from pipeline.repository import Repository, RepositoryError, read_repository
 from pipeline.site.fashion_page import fashion_page_files
 from pipeline.site.finish import finished, publish
@@ -147,6 +149,7 @@ def render(build: Path) -> None:
             + ("\n".join(warnings) or said[-3000:])
         )
     unfinished.unlink()
+    make_editions(build)  # after Sphinx, which names all faults at once
     replace_folder(rendered / "_build" / "html", build / "html", build / "editions")
     (build / "html" / "index.html").touch()
 
@@ -173,10 +176,7 @@ def replace_folder(new: Path, target: Path, editions: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     shutil.copytree(new, fresh, copy_function=publish)
     for chapter in chapters():
-        edition = editions / f"{chapter}.ipynb"
-        if not edition.exists():
-            raise ChapterError(f"The site was not made. At fault: {chapter}: it has no edition.")
-        shutil.copy(edition, fresh / "_sources" / "chapters")
+        shutil.copy(editions / f"{chapter}.ipynb", fresh / "_sources" / "chapters")
     for page, successor in MOVED.items():
         if not (fresh / "chapters" / f"{successor}.html").exists():
             continue

@@ -19,12 +19,9 @@ SAYS_ITS_DEVICE = re.compile(r"^computing on (.+)$", re.MULTILINE)
 def status_page(build: Path, chapters: list[str]) -> str:
     """What ran, as Markdown that chapters/status.md includes.
 
-    Parameters
-    ----------
-    build : Path
-        Holds ``executed/``, ``records/`` and ``data.json``.
-    chapters : list of str
-        The names of the chapters that ran, in the order of the book.
+    Args:
+        build: Holds ``executed/``, ``records/`` and ``data.json``.
+        chapters: The names of the chapters that ran, in the order of the book.
     """
     rows = []
     found: set[str] = set()

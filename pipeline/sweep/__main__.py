@@ -22,8 +22,8 @@ from pipeline.sweep.definition import SweepError, read_definition, read_options,
 def main(arguments: list[str]) -> int:
     """Run the sweep that the command line asks for.
 
-    Returns 0 if every run is finished, 1 if one failed, 2 if the sweep makes no
-    sense, and 130 if it was interrupted.
+    Returns 0 if every run is finished, 1 if one failed, 2 if the sweep makes no sense, and 130 if
+    it was interrupted.
     """
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.sweep", description=__doc__.splitlines()[0]

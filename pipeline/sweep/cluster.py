@@ -24,37 +24,21 @@ LOOK_AGAIN = 10  # seconds after which we look whether workers have come or gone
 
 
 def sweep(
-    runs: list[Run],
-    output: str | Path,
-    workers: int | None = None,
-    scheduler: str | None = None,
+    runs: list[Run], output: str | Path, workers: int | None = None, scheduler: str | None = None
 ) -> pd.DataFrame:
     """Run what is not finished yet, and write the tables and the figure of all.
 
-    Parameters
-    ----------
-    runs : list of Run
-        As `pipeline.sweep.definition.runs_of` makes them.
-    output : str or pathlib.Path
-        A folder, or an address such as ``s3://bucket/folder``.
-    workers : int, optional
-        How many runs at once on this machine; as many as there are cores if not given.
-        The cores are shared out among them.
-    scheduler : str, optional
-        The address of a running Dask cluster, which is used instead.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a run: run, chapter, status ("done" or "failed"), message,
-        seconds, its parameters, and the mean test accuracy of each model in percent.
-
-    Raises
-    ------
-    SweepError
-        If the output cannot be written; if there are more workers than cores, or
-        both a cluster and a number of workers; if no scheduler answers, or it has
-        no workers for a minute.
+    Args:
+        runs: As `pipeline.sweep.definition.runs_of` makes them.
+        output: A folder, or an address such as ``s3://bucket/folder``.
+        workers: How many runs at once on this machine; as many as there are cores if not given.
+            The cores are shared out among them.
+        scheduler: The address of a running Dask cluster, which is used instead.
+    Returns: One row a run: run, chapter, status ("done" or "failed"), message, seconds, its
+        parameters, and the mean test accuracy of each model in percent.
+    Raises SweepError if the output cannot be written; if there are more workers than cores, or
+        both a cluster and a number of workers; if no scheduler answers, or it has no workers for a
+        minute.
     """
     if scheduler and workers is not None:
         raise SweepError("Give --workers or --scheduler: a running cluster has its workers.")
@@ -124,9 +108,9 @@ def outcomes(
 ) -> Iterator[tuple[Run, Outcome]]:
     """Each run with what came of it, as they end.
 
-    The cluster gets as many runs as it has threads, and another for each that
-    ends. Given all at once, they would queue at the workers, and Dask holds
-    whatever waits at a worker that is killed to be a possible cause.
+    The cluster gets as many runs as it has threads, and another for each that ends. Given all at
+    once, they would queue at the workers, and Dask holds whatever waits at a worker that is killed
+    to be a possible cause.
     """
     waiting, futures = deque(runs), {}
     while waiting or futures:

@@ -35,14 +35,10 @@ class SweepError(ValueError):
 class Run:
     """One run of a chapter.
 
-    Attributes
-    ----------
-    name : str
-        A file name that follows from the other two.
-    chapter : str
-        The chapter's file name without its ending.
-    parameters : dict
-        What differs from the chapter's own parameters.
+    Attributes:
+        name: A file name that follows from the other two.
+        chapter: The chapter's file name without its ending.
+        parameters: What differs from the chapter's own parameters.
     """
 
     name: str
@@ -54,16 +50,11 @@ class Run:
 class Grid:
     """Chapters with every combination of some values.
 
-    Attributes
-    ----------
-    chapters : list of str
-        File names of chapters, without their endings.
-    values : dict of str to list
-        For each parameter the values that it takes.
-    fixed : dict
-        Parameters that have one value in all runs.
-    not_kept : list of str
-        Models whose records `experiments.keep` leaves out; ``*`` as in file names.
+    Attributes:
+        chapters: File names of chapters, without their endings.
+        values: For each parameter the values that it takes.
+        fixed: Parameters that have one value in all runs.
+        not_kept: Models whose records `experiments.keep` leaves out; ``*`` as in file names.
     """
 
     chapters: list[str]
@@ -86,10 +77,7 @@ class Grid:
 def read_definition(path: Path) -> list[Grid]:
     """The grids of a definition file.
 
-    Raises
-    ------
-    SweepError
-        If it cannot be read, or is not of the form that this module describes.
+    Raises SweepError if it cannot be read, or is not of the form that this module describes.
     """
     try:
         content = read_values(user_path(path).read_text(encoding="utf-8"))
@@ -125,8 +113,6 @@ def _grid(entry: object, path: Path) -> Grid:
 def read_options(chapter: str, options: Iterable[tuple[str, str]]) -> Grid:
     """The grid of ``-p`` options: names, and values with commas between.
 
-    Examples
-    --------
     >>> read_options("03-mlp", [("seed", "0,1"), ("learning_rate", "1e-1")]).values
     {'seed': [0, 1], 'learning_rate': [0.1]}
     """
@@ -147,14 +133,9 @@ def read_options(chapter: str, options: Iterable[tuple[str, str]]) -> Grid:
 def runs_of(grids: Iterable[Grid]) -> list[Run]:
     """Every run that the grids ask for.
 
-    Raises
-    ------
-    SweepError
-        If a chapter, a parameter or a value makes no sense, or a run is asked for
+    Raises SweepError if a chapter, a parameter or a value makes no sense, or a run is asked for
         twice; it is named.
 
-    Examples
-    --------
     >>> len(runs_of([Grid(["03-mlp"], {"seed": [0, 1, 2], "batch_size": [64, 128]})]))
     6
     """
@@ -200,11 +181,9 @@ def check(chapter: str, parameters: dict[str, object]) -> None:
 def run_name(chapter: str, parameters: Mapping[str, object]) -> str:
     """A file name for a run: the same for the same run, another for any other.
 
-    Parameters that passed `check` are numbers, words and lists of numbers, so
-    nothing in the name needs to be escaped. One that is too long ends in a digest.
+    Parameters that passed `check` are numbers, words and lists of numbers, so nothing in the name
+    needs to be escaped. One that is too long ends in a digest.
 
-    Examples
-    --------
     >>> run_name("04-regularized-mlp", {"seed": 3, "keep_probs": [0.5, 0.9]})
     '04-regularized-mlp--keep_probs-0.5_0.9--seed-3'
     """

@@ -35,8 +35,8 @@ LUCK = ("seed", "num_seeds")  # parameters that change the luck of a run, and no
 def write_results(runs: list[Run], failures: Mapping[str, Outcome], store: Store) -> pd.DataFrame:
     """Write a table of runs, one of records, one of settings with its figure; return the first.
 
-    Everything is read back from the store, so a sweep that was resumed gives
-    the same tables as one that was not.
+    Everything is read back from the store, so a sweep that was resumed gives the same tables as
+    one that was not.
     """
     records = record_table([run for run in runs if run.name not in failures], store)
     tables = {"sweep": run_table(runs, failures, records, store), "records": records}
@@ -101,8 +101,6 @@ def as_table(rows: list[dict[str, object]]) -> pd.DataFrame:
 
     pandas would turn them into floating-point numbers: a batch size of 64.0.
 
-    Examples
-    --------
     >>> print(as_table([{"batch_size": 64}, {}]).to_csv(index=False))
     batch_size
     64
@@ -138,8 +136,8 @@ def varied(runs: list[Run]) -> list[str]:
 def one_a_seed(records: pd.DataFrame, setting: list[str]) -> pd.api.typing.DataFrameGroupBy:
     """The records of each setting, each seed once.
 
-    Two runs of chapter 5 may hold the same seed. The second record is a copy
-    of the first, and no more evidence.
+    Two runs of chapter 5 may hold the same seed. The second record is a copy of the first, and no
+    more evidence.
     """
     once = records.drop_duplicates([*setting, "seed"])
     return once.groupby(setting, sort=False, dropna=False)

@@ -33,16 +33,11 @@ THREAD_VARIABLES = (
 class Outcome:
     """What came of a run, as a worker sends it back.
 
-    Attributes
-    ----------
-    seconds : float
-        How long it took.
-    message : str
-        The cell that failed and what it said; "" if all went well.
-    notebook : bytes
-        The executed notebook, as far as it got.
-    records : dict of str to bytes
-        The files of its records, by name.
+    Attributes:
+        seconds: How long it took.
+        message: The cell that failed and what it said; "" if all went well.
+        notebook: The executed notebook, as far as it got.
+        records: The files of its records, by name.
     """
 
     seconds: float

@@ -14,6 +14,7 @@ import pytest
 from mnist_helpers.parameters import RULES
 from pipeline.contents import ROOT, chapters, main_line, numbers
 from pipeline.notebooks import CHAPTERS, CHECKED, code_cells, read
+from pipeline.readers_edition import Names
 from pipeline.repository import read_repository
 from pipeline.tidy_notebooks import tidy
 
@@ -124,21 +125,19 @@ def test_captions_name_no_shade_that_the_dark_page_reverses(path: Path):
 
 @every_notebook
 def test_every_figure_is_read_in_the_prose(path: Path):
-    notebook = read(path)
-    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    for cell in code_cells(notebook):
+    prose = prose_of(path)
+    for cell in code_cells(read(path)):
         figure = cell.metadata.get("mystnb", {}).get("figure")
         if figure:
             assert f"{{numref}}`{figure['name']}`" in prose
 
 
-@every_chapter
-def test_has_objectives_a_summary_and_where_to_read_on(path: Path):
-    prose = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
-    text = "\n".join(prose)
-    assert prose[0].startswith("# ")
-    for part in ("What you will be able to do", "## Summary", "## Where to read on"):
-        assert part in text, f"no {part!r}"
+PARTS = (
+    "{admonition} What you will be able to do",
+    "{admonition} Predict",
+    "## Summary",
+    "## Where to read on",
+)
 
 
 def prose_of(path: Path) -> str:
@@ -146,10 +145,11 @@ def prose_of(path: Path) -> str:
 
 
 @every_chapter
-def test_asks_before_it_answers_and_looks_at_the_original(path: Path):
+def test_has_the_parts_that_every_chapter_has(path: Path):
     prose = prose_of(path)
-    assert "{admonition} Predict" in prose
-    if path.stem in numbers():  # a chapter's second half has one subject less
+    assert prose.startswith("# ") and prose.count(":::{quiz}") >= 3
+    assert [part for part in PARTS if part not in prose] == []
+    if path.stem in numbers():  # a second half rebuilds nothing of the original's
         assert "{admonition} What the original did" in prose
 
 
@@ -175,11 +175,6 @@ def test_solutions_with_code_hold_code_that_the_tests_run(path: Path):
         if "{solution-start}" in cell.source:
             inside, has_code = True, False
     assert not inside
-
-
-@every_chapter
-def test_has_a_quiz(path: Path):
-    assert prose_of(path).count(":::{quiz}") >= 3
 
 
 @every_notebook
@@ -223,23 +218,6 @@ def bare(function: ast.FunctionDef) -> str:
     return ast.unparse(function)
 
 
-def bound(tree: ast.AST) -> set[str]:
-    """The names that a cell gives a value to, anywhere in it."""
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            names.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.arg):
-            names.add(node.arg)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    return names
-
-
 @every_notebook
 def test_code_on_the_page_uses_nothing_that_the_page_does_not_show(path: Path):
     """Whoever types along must not meet a name that only a hidden cell defines."""
@@ -248,10 +226,10 @@ def test_code_on_the_page_uses_nothing_that_the_page_does_not_show(path: Path):
     for cell in code_cells(read(path)):
         if "remove-input" in tags(cell):
             continue
-        tree = ast.parse(cell.source)
-        shown |= bound(tree)
-        used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
-        missing += sorted(used - shown)
+        names, nodes = Names(cell.source), list(ast.walk(ast.parse(cell.source)))
+        shown |= names.set | {node.arg for node in nodes if isinstance(node, ast.arg)}
+        shown |= {node.name for node in nodes if isinstance(node, ast.ExceptHandler)}
+        missing += sorted(names.used - shown)
     assert missing == []
 
 

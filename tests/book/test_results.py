@@ -11,13 +11,7 @@ import numpy as np
 import pytest
 
 from experiments.going_further import FEW_SEEDS, is_good_enough
-from mnist_helpers.kept import (
-    KEPT_SWEEPS,
-    kept_experiment,
-    kept_runs,
-    kept_sweep,
-    rightly_read,
-)
+from mnist_helpers.kept import KEPT_SWEEPS, kept_experiment, kept_runs, kept_sweep, rightly_read
 from mnist_helpers.metrics import (
     accuracy_interval,
     mean_interval,

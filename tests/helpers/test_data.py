@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import FILE_NAMES
 
-from mnist_helpers.data import SampleDataWarning, load_data, one_hot, reformat
+from mnist_helpers.data import SampleDataWarning, load_data, reformat
 from mnist_helpers.sources import PUBLICATIONS, SAMPLE_FOLDER, cache_folder, deliver
 
 SIZES = {
@@ -125,13 +125,6 @@ def test_every_class_is_there(case):
         assert set(part.classes.tolist()) == set(range(10))
 
 
-def test_one_hot_of_each_class():
-    np.testing.assert_array_equal(one_hot(np.arange(10)), np.eye(10))
-    assert one_hot(np.array([], int)).shape == (0, 10)
-    with pytest.raises(IndexError):
-        one_hot(np.array([10]))
-
-
 # ---- how much memory ----
 
 
@@ -193,13 +186,6 @@ def test_the_splits_are_views_of_the_published_files(case):
 
 
 # ---- what a reader asks for, and what the answer says ----
-
-
-@pytest.mark.parametrize("data_set", ["cifar", "MNIST", "", None, 3])
-def test_a_data_set_that_does_not_exist_is_refused_by_name(data_set, tmp_path):
-    with pytest.raises(ValueError, match="data_set is ") as refusal:
-        load_data(data_set, cache=tmp_path)
-    assert f"data_set is {data_set!r}; it may be 'mnist' or 'fashion_mnist'" in str(refusal.value)
 
 
 @pytest.mark.parametrize("split", ["test", "Original", "", None, 0.1])

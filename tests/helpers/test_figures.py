@@ -1,7 +1,6 @@
 """Figures: their axes have names, the sample is called so, and nothing is set beside it."""
 
 import io
-import sys
 import time
 
 import matplotlib as mpl
@@ -16,11 +15,7 @@ from mnist_helpers.systems import comparable
 from mnist_helpers.tables import beside_original
 
 SAMPLE_LABEL = "5,000-digit sample, not MNIST"
-NOT_COMPARABLE = [
-    {"is_sample": True},
-    {"split": "official"},
-    {"data_set": "fashion_mnist"},
-]
+NOT_COMPARABLE = [{"is_sample": True}, {"split": "official"}, {"data_set": "fashion_mnist"}]
 
 
 @pytest.fixture(autouse=True)
@@ -287,20 +282,10 @@ def test_line_styles_repeat_only_after_many_lines():
 
 
 @pytest.fixture
-def house_style(monkeypatch):
-    """The house style as a notebook sets it; IPython is gone afterwards."""
-    from IPython.core.interactiveshell import InteractiveShell
-    from traitlets.config import Config
-
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-    InteractiveShell.clear_instance()
-    config = Config()
-    config.HistoryManager.hist_file = ":memory:"
-    shell = InteractiveShell.instance(config=config)
+def house_style(shell):
+    """The house style as a notebook sets it."""
     figures.use_house_style()
-    yield shell
-    shell.history_manager.end_session()
-    InteractiveShell.clear_instance()
+    return shell
 
 
 def test_ink_is_dark_on_light_paper(house_style):

@@ -40,13 +40,3 @@ def test_the_same_seed_gives_the_same_masks_and_another_seed_others():
 
     assert np.array_equal(masks(1), masks(1))
     assert not np.array_equal(masks(1), masks(2))
-
-
-def test_one_keeps_everything():
-    assert random_mask([10_000], 1.0).numpy().all()
-
-
-@pytest.mark.parametrize("keep_prob", [0, -0.1, 1.1, float("nan")])
-def test_a_probability_that_is_none_is_refused(keep_prob):
-    with pytest.raises(ValueError, match=r"keep_prob is .*; it may be above 0 and up to 1"):
-        random_mask([2], keep_prob)

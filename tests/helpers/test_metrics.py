@@ -10,7 +10,6 @@ from mnist_helpers.metrics import (
     accuracy,
     accuracy_interval,
     mean_interval,
-    mixed_up,
     paired_difference,
     spread_of_images,
     standard_error,
@@ -200,16 +199,6 @@ def test_writers_of_other_images_are_refused():
         standard_error(np.ones(4), writers=np.arange(3))
 
 
-def test_every_mistake_is_of_one_pair():
-    rng = np.random.default_rng(0)
-    predictions, classes = rng.integers(10, size=(2, 500))
-    pairs = mixed_up(predictions, classes, "0123456789")
-    assert len(pairs) == 45
-    assert sum(pairs.values()) == np.sum(predictions != classes)
-    both = (predictions == 3) & (classes == 5) | (predictions == 5) & (classes == 3)
-    assert pairs["3 and 5"] == np.sum(both)
-
-
 def scatter_of(right: np.ndarray) -> float:
     return float(100 * right.mean(axis=1).std(ddof=1))
 
@@ -230,9 +219,3 @@ def test_a_difference_in_merit_is_not_counted_as_the_images():
     right = rng.random((20, 5_000)) < merit
     assert spread_of_images(right) < 0.2 * scatter_of(right)
     assert spread_of_images(np.repeat(right[:1], 3, axis=0)) == 0  # all read the same
-
-
-@pytest.mark.parametrize("shape", [(5,), (1, 9), (9, 1)])
-def test_the_images_part_needs_two_runs_and_two_images(shape):
-    with pytest.raises(ValueError, match="expected two runs and images or more"):
-        spread_of_images(np.ones(shape))

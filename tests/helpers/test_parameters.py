@@ -31,7 +31,7 @@ NONSENSE = [
         ("learning_rate", value, ABOVE_0)
         for value in (0, 0.0, -0.5, "0.5", "", True, None, math.inf, -math.inf, math.nan, [0.5])
     ),
-    *(("C", value, ABOVE_0) for value in (0, -1.0, "1", math.inf)),
+    *(("C", value, ABOVE_0) for value in (0, -1.0, "1", math.inf, 10**400)),  # no float holds it
     *(("beta", value, "a number, 0 or more") for value in (-0.001, "0", math.nan, math.inf, None)),
     *(
         ("keep_prob", value, KEEP_PROB)
@@ -140,11 +140,6 @@ def test_a_file_of_parameters_of_another_form_is_refused_by_name(tmp_path: Path,
         read_parameters(path)
 
 
-def test_a_whole_number_that_no_float_can_hold_is_refused():
-    with pytest.raises(ParameterError, match="learning_rate is 1000"):
-        check_parameters(learning_rate=10**400)
-
-
 SENSE = {
     "data_set": ["mnist", "fashion_mnist"],
     "split": ["original", "official"],
@@ -188,19 +183,7 @@ def test_a_parameter_without_a_rule_is_a_fault_of_the_chapter():
         check_parameters(num_layers=3)
 
 
-def test_a_refusal_is_a_value_error():
-    assert issubclass(ParameterError, ValueError)
-
-
 # ---- misspelt ----
-
-
-def test_a_misspelt_name_is_answered_with_the_one_that_was_meant():
-    message = unknown("batchsize", ["num_steps", "batch_size", "seed"])
-    assert message == (
-        "batchsize is not a parameter of this chapter; did you mean batch_size? "
-        "It has num_steps, batch_size, seed."
-    )
 
 
 def test_a_name_like_no_other_is_answered_with_all_that_there_are():

@@ -168,12 +168,6 @@ def test_the_test_accuracy_is_computed_from_the_predictions(save, toy_data):
     )
 
 
-def test_predictions_of_another_length_are_refused(save, tmp_path):
-    with pytest.raises(ValueError, match="must be the same"):
-        save(test_predictions=np.eye(10))
-    assert names(tmp_path / "records") == []
-
-
 def test_the_sample_is_called_so(save, toy_data):
     assert (
         json.loads(save(data=toy_data(is_sample=True)).read_text(encoding="utf-8"))["data_source"]

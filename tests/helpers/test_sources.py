@@ -25,7 +25,6 @@ from mnist_helpers.sources import (
     cache_folder,
     check,
     deliver,
-    keep,
     mirrors_of,
     npm_pack,
 )
@@ -36,13 +35,6 @@ pytestmark = pytest.mark.usefixtures("no_settings_of_the_machine")
 
 
 # ---- what is published ----
-
-
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_each_data_set_has_its_own_mirrors(name):
-    others = {m for p in PUBLICATIONS.values() if p.name != name for m in p.mirrors}
-    assert len(PUBLICATIONS[name].mirrors) >= 2
-    assert not others & set(PUBLICATIONS[name].mirrors)
 
 
 def test_the_checksum_of_a_publication_changes_with_each_of_its_files(tiny):
@@ -71,10 +63,7 @@ def everywhere(tmp_path, tiny, tiny_contents, tiny_gz, mirror, fake_npm):
     cache = tmp_path / "cache"
     write_folder(cache / "tiny", tiny_contents)
     publication = replace(
-        tiny,
-        mirrors=tuple(m.url for m in mirrors),
-        npm_package="tiny@1.0.0",
-        system_folder=system,
+        tiny, mirrors=tuple(m.url for m in mirrors), npm_package="tiny@1.0.0", system_folder=system
     )
     return publication, cache, mirrors, npm_log
 
@@ -330,14 +319,6 @@ def test_a_whole_cache_is_not_searched(tmp_path, tiny, tiny_contents, monkeypatc
     assert sources.read_folder(tiny, tmp_path / "tiny", tmp_path) == tiny_contents
 
 
-def test_a_damaged_gz_file_in_the_cache_is_refused_by_name(tmp_path, tiny, tiny_contents):
-    folder = write_folder(tmp_path / "tiny", tiny_contents, gz=True)
-    path = folder / f"{FILE_NAMES[0]}.gz"
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DataUnavailable, match=f"{path.name} is a damaged gzip file"):
-        deliver(tiny, tmp_path)
-
-
 def test_leftovers_go_even_if_nothing_has_to_be_fetched(tmp_path, tiny, tiny_contents):
     folder = write_folder(tmp_path / "tiny", tiny_contents)
     leftover = folder / f"{PARTIAL}killed"
@@ -591,9 +572,3 @@ def test_fashion_mnist_without_a_source_is_an_error_that_lists_every_answer(
     assert f"- {dead_url}: " in message
     assert f"- system package {nowhere}: no train-images-idx3-ubyte\n" in message
     assert f"Put the four files (plain or .gz) into {folder}" in message  # what to do
-
-
-def test_a_delivery_that_is_kept_is_read_back_as_it_was(tmp_path, tiny, tiny_contents):
-    keep(sources.Delivery(tiny, tiny_contents, "somebody"), tmp_path / "tiny")
-    assert_whole(tmp_path / "tiny", tiny_contents)
-    assert sources.read_folder(tiny, tmp_path / "tiny") == tiny_contents

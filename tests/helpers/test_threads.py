@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mnist_helpers import threads
-from mnist_helpers.threads import core_count, cpu_in_words, thread_count
+from mnist_helpers.threads import core_count, thread_count
 from pipeline.contents import ROOT
 from pipeline.run_chapter import threads_for_one_job
 
@@ -38,10 +38,6 @@ def test_a_number_of_threads_that_makes_no_sense_is_refused_by_name(given, monke
     says = f"OMP_NUM_THREADS is {re.escape(repr(given))}; it may be a whole number from 1"
     with pytest.raises(ValueError, match=says):
         thread_count()
-
-
-def test_one_thread_is_a_thread():
-    assert (cpu_in_words(1), cpu_in_words(12)) == ("CPU, 1 thread", "CPU, 12 threads")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mnist_helpers import training
 from mnist_helpers.device import set_seed
 from mnist_helpers.metrics import accuracy
-from mnist_helpers.training import compile_steps, predict, shuffled_batches, train
+from mnist_helpers.training import predict, shuffled_batches, train
 
 NUM_IMAGES, NUM_PIXELS, BATCH = 60, 12, 10
 
@@ -152,16 +152,6 @@ def eager(model, images, labels, batches):
         losses.append(float(loss))
         accuracies.append(accuracy(logits.numpy(), labels[batch]))
     return losses, accuracies
-
-
-def test_the_compiled_loop_equals_a_plain_loop_step_by_step(images, labels):
-    plain, compiled = Linear(), Linear()
-    batches = batches_of(40)
-    losses, accuracies = eager(plain, images, labels, batches)
-    found = compile_steps(compiled.step)(tf.constant(images), tf.constant(labels), batches)
-    np.testing.assert_allclose(found[0], losses, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(found[1], accuracies, atol=1e-4)
-    np.testing.assert_allclose(compiled.weights, plain.weights, rtol=1e-3, atol=1e-5)
 
 
 def test_the_curve_equals_a_plain_loop_across_the_seams_of_the_calls(images, labels, monkeypatch):

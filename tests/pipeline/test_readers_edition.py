@@ -97,11 +97,11 @@ def test_references_lead_to_the_pages_and_name_numbers(found):
 
 
 def test_a_place_in_the_text_can_be_pointed_to_and_leaves_no_mark(found):
-    there = edition("07-comparison", chapter(new_markdown_cell("(set-part)=\n## The part")), found)
+    there = edition("07-comparison", chapter(new_markdown_cell("(route-ranking)=\n## The part")), found)
     assert there.cells[-1].source == "## The part"
-    (cell,) = made(found, new_markdown_cell("{ref}`chapter 7 <set-part>`"))
+    (cell,) = made(found, new_markdown_cell("{ref}`chapter 7 <route-ranking>`"))
     assert (
-        cell.source == "[chapter 7](https://example.org/book/chapters/07-comparison.html#set-part)"
+        cell.source == "[chapter 7](https://example.org/book/chapters/07-comparison.html#route-ranking)"
     )
 
 
@@ -128,7 +128,7 @@ def test_a_solution_is_folded_by_its_heading_and_what_follows_is_not(found):
         found,
         new_markdown_cell(
             ":::{exercise} Predict\n:label: ex-cnn-size\n\nHow many?\n:::\n\n"
-            ":::{solution-start} ex-cnn-size\n:class: dropdown\n:::\nTen.",
+            ":::{solution-start} ex-cnn-size\n:class: dropdown\n:::\nTen."
         ),
         code("10"),
         new_markdown_cell(

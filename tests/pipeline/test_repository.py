@@ -191,7 +191,6 @@ def test_the_branch_for_colab_and_binder_holds_the_editions_and_installs_the_pac
 ):
     editions, repository = tmp_path / "build" / "editions", tmp_path / "repository"
     editions.mkdir(parents=True)
-    (editions / ".made").touch()
     git(tmp_path, "init", "--bare", "--quiet", str(repository))
     for chapter in ("01-old", "01-data"):
         (editions / f"{chapter}.ipynb").write_text(chapter, encoding="utf-8")

@@ -163,22 +163,6 @@ def test_actions_are_pinned_by_commit_with_their_version_beside(workflow):
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
 
 
-# The first version of each that runs on Node 24; Node 20 is being withdrawn from the runners.
-ON_NODE_24 = {
-    "actions/checkout": 5,
-    "actions/setup-python": 6,
-    "actions/upload-pages-artifact": 5,
-    "actions/deploy-pages": 5,
-}
-
-
-def test_actions_run_on_what_is_not_being_withdrawn(workflow):
-    text, _ = workflow
-    versions = re.findall(r"uses: (\S+)@\w+ # v(\d+)", text)
-    assert versions
-    assert [(name, v) for name, v in versions if int(v) < ON_NODE_24[name]] == []
-
-
 def test_each_job_names_its_system_and_its_python_and_make_uses_that(workflow):
     _, content = workflow
     assert content["env"] == {"PYTHON": "python"}
