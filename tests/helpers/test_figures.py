@@ -8,7 +8,9 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.colors import to_rgb
+from traitlets.config import Config
 
 from mnist_helpers import figures
 from mnist_helpers.metrics import accuracy_interval
@@ -280,9 +282,6 @@ def test_line_styles_repeat_only_after_many_lines():
 @pytest.fixture
 def house_style(monkeypatch):
     """The house style as a notebook sets it; IPython is gone afterwards."""
-    from IPython.core.interactiveshell import InteractiveShell
-    from traitlets.config import Config
-
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     InteractiveShell.clear_instance()
     config = Config()
@@ -299,6 +298,13 @@ def test_ink_is_dark_on_light_paper(house_style):
     image = figure.axes[0].images[0]
     assert image.get_cmap()(0.0)[:3] == (1.0, 1.0, 1.0)
     assert image.get_cmap()(1.0)[:3] == (0.0, 0.0, 0.0)
+
+
+def test_where_there_is_no_ipython_none_is_started():
+    """At the end of a script it would write its history to a file of the user's, or try to."""
+    InteractiveShell.clear_instance()
+    figures.use_house_style()
+    assert not InteractiveShell.initialized()
 
 
 def as_in_a_page(shell, figure) -> str:
