@@ -32,6 +32,7 @@ from pybtex.database import BibliographyData, Person, parse_file
 
 from mnist_helpers.files import write_whole
 from mnist_helpers.numbers import PREFIX
+from pipeline.command_line import command_line
 from pipeline.contents import ROOT, chapters, page_file, pages
 from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, code_cells, published, read
 from pipeline.plain_markdown import Directive, MystError, Role, folded, plain
@@ -439,7 +440,5 @@ def main(build: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with command_line(ChapterError):
         main(Path(sys.argv[1]))
-    except ChapterError as error:
-        sys.exit(f"\n{error}\n")

@@ -29,6 +29,7 @@ from traitlets.config import Config
 
 from mnist_helpers import threads
 from mnist_helpers.parameters import ParameterError, check_parameters, unknown
+from pipeline.command_line import command_line
 from pipeline.contents import COMPARISON
 from pipeline.kernel import enter_book_environment
 from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
@@ -202,9 +203,10 @@ def put_aside(output: Path, failed: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        run(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
-    except (ChapterError, OSError) as error:  # such as a full disk
-        sys.exit(f"\nChapter {sys.argv[1]} stopped: {error}\n")
-    except KeyboardInterrupt:
-        sys.exit(130)  # Make says what was interrupted
+    with command_line():
+        try:
+            run(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
+        except (ChapterError, OSError) as error:  # such as a full disk
+            sys.exit(f"\nChapter {sys.argv[1]} stopped: {error}\n")
+        except KeyboardInterrupt:
+            sys.exit(130)  # Make says what was interrupted
