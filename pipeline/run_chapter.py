@@ -11,19 +11,22 @@ chapter that fails lands in BUILD/failed instead, and the exit status is 1.
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.util import run_sync
 from nbformat import NotebookNode
-from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -42,10 +45,25 @@ CELL_TIMEOUT = 3600  # seconds: a cell that takes longer hangs
 ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})
 
 
-class SavesAtTheEnd(NBClientEngine):
-    """Papermill's engine, which saves the notebook before and after the run, not on the way.
+class EndsWhenIdle(PapermillNotebookClient):
+    """Papermill's client, which waits until the kernel has nothing to do before it ends it.
 
-    Also after a cell that failed, took too long or ended its kernel. Papermill
+    Jupyter begins with an interrupt. Papermill lets it do so right after a last answer, and
+    a kernel that was not quite done with that says "KeyboardInterrupt caught in kernel".
+    """
+
+    @contextlib.contextmanager
+    def setup_kernel(self, **settings) -> Iterator[None]:
+        with super().setup_kernel(**settings):
+            yield
+            with contextlib.suppress(TimeoutError):
+                run_sync(self.kc.execute_interactive)("", silent=True, timeout=10)
+
+
+class SavesAtTheEnd(Engine):
+    """An engine for papermill, which saves the notebook before and after the run, not on the way.
+
+    Also after a cell that failed, took too long or ended its kernel. Papermill's own
     saves it twice a cell, with all its outputs, and the kernel waits for it: five
     seconds and more for a chapter.
     """
@@ -55,13 +73,23 @@ class SavesAtTheEnd(NBClientEngine):
         cls,
         nb_man: NotebookExecutionManager,
         kernel_name: str,
-        watch: Callable[[NotebookNode], None] = lambda notebook: None,
-        **settings,
+        *,
+        watch: Callable[[NotebookNode], None],
+        start_timeout: int,
+        execution_timeout: int,
+        config: Config,
+        **_,
     ) -> None:
         watch(nb_man.nb)
         path, nb_man.output_path = nb_man.output_path, None
         try:
-            super().execute_managed_notebook(nb_man, kernel_name, **settings)
+            EndsWhenIdle(
+                nb_man,
+                kernel_name=kernel_name,
+                startup_timeout=start_timeout,
+                timeout=execution_timeout,
+                config=config,
+            ).execute()
         finally:
             nb_man.output_path = path  # what calls this saves last of all
 

@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from pipeline.contents import ROOT
 from pipeline.kernel import book_environment
 from pipeline.notebooks import code_cells, faults, read
+from pipeline.run_chapter import ENCRYPTED, SavesAtTheEnd
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELLS = (
@@ -104,6 +105,32 @@ def test_our_own_runs_start_this_interpreter_in_settings_of_their_own(
     cells = papermill("pipeline.kernel", "papermill", **foreign)
     assert [shown(cell) for cell in cells[:3]] == [[], [], []]
     assert shown(cells[-1]) == [str((sys.executable, "1", "tensorflow"))]
+
+
+SLOW_TO_SETTLE = """import time
+answers = get_ipython().kernel.shell_handlers
+answer = answers["kernel_info_request"]
+async def answer_and_linger(*message):
+    await answer(*message)
+    time.sleep(0.5)
+answers["kernel_info_request"] = answer_and_linger"""
+
+
+def test_a_kernel_is_ended_when_it_has_nothing_more_to_do_and_so_says_nothing(capfd):
+    """An interrupt begins its end; while it still works, it complains about that."""
+    notebook = new_notebook(metadata={"kernelspec": KERNEL, "papermill": {}})
+    notebook.cells = [new_code_cell(SLOW_TO_SETTLE)]
+    SavesAtTheEnd.execute_notebook(
+        notebook,
+        "python3",
+        progress_bar=False,
+        watch=lambda _: None,
+        start_timeout=60,
+        execution_timeout=60,
+        config=ENCRYPTED,
+    )
+    assert faults(notebook) == []
+    assert capfd.readouterr() == ("", "")
 
 
 def test_keras_that_has_begun_with_another_backend_is_refused(run_python):
