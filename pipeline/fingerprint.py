@@ -77,7 +77,7 @@ def facts(
 
 
 def main(build: Path, parameters_file: str = "") -> None:
-    parameters = read_parameters(Path(parameters_file)) if parameters_file else {}
+    parameters = read_parameters(Path(parameters_file), chapters(ROOT)) if parameters_file else {}
     found = fingerprints(build, parameters)
     if names := left_alone():
         print(f"Not in _toc.yml, and so no part of the book: {', '.join(names)}")
