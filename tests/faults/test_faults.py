@@ -980,6 +980,12 @@ FAULTS = [
                 "it is not a notebook as the format has it: .*",
                 b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 3}',
             ),
+            (
+                "with a cell of no known kind",
+                "it is not a notebook as the format has it: .*'poem'.*",
+                b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": '
+                b'[{"cell_type": "poem", "id": "a", "metadata": {}, "source": ""}]}',
+            ),
             ("not UTF-8", "it is not in UTF-8: byte 1 is 0xff", b'"\xff"'),
             ("for others to read", "Permission denied", PermissionError(13, "Permission denied")),
             ("not there", "No such file or directory", FileNotFoundError(2, os.strerror(2))),
