@@ -29,6 +29,7 @@ from bench.page import RESULTS, ROOT, parts_table, tables
 from bench.work import NUM_STEPS, WORKS
 from mnist_helpers.data import load_data
 from mnist_helpers.files import write_whole
+from pipeline.command_line import command_line
 
 TAKEN_APART = ("mlp", "deeper_cnn")  # the works whose step is large enough to take apart
 NO_SUCH_LAYER = {("keras", "mlp_weight_dropout"), ("keras_tuned", "mlp_weight_dropout")}
@@ -157,4 +158,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with command_line():
+        main()

@@ -40,6 +40,7 @@ from mnist_helpers.metrics import accuracy
 from mnist_helpers.records import LIBRARIES, load_records, record_folder
 from mnist_helpers.systems import SYSTEMS, comparable, result_of
 from mnist_helpers.training import predict, shuffled_batches, train
+from pipeline.command_line import command_line
 from pipeline.notebooks import definitions
 
 import tensorflow as tf  # isort: skip (after the helpers, which keep its start quiet)
@@ -469,4 +470,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with command_line():
+        main()

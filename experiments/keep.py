@@ -23,6 +23,7 @@ import numpy as np
 from mnist_helpers.files import user_path, write_whole
 from mnist_helpers.kept import KEPT_RUNS, KEPT_SWEEPS
 from mnist_helpers.records import Record, RecordError, load_record, load_records
+from pipeline.command_line import command_line
 from pipeline.sweep.definition import SweepError, read_definition, runs_of
 
 # What the runs of one sweep have in common, and what each has of its own.
@@ -150,7 +151,7 @@ def packed(flags: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    try:
+    with command_line(RecordError, SweepError):
         match sys.argv[1:]:
             case ["run", record, how]:
                 print(keep_run(user_path(record), how))
@@ -158,5 +159,3 @@ if __name__ == "__main__":
                 print(keep_sweep(user_path(definition), user_path(output)))
             case _:
                 sys.exit(__doc__)
-    except (RecordError, SweepError) as error:
-        sys.exit(str(error))

@@ -17,6 +17,7 @@ import numpy as np
 from experiments.going_further import provenance, write
 from mnist_helpers.data import load_data, reformat
 from mnist_helpers.device import use_device
+from pipeline.command_line import command_line
 from pipeline.notebooks import definitions
 
 import tensorflow as tf  # isort: skip (after the helpers, which keep its start quiet)
@@ -61,4 +62,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with command_line():
+        main()

@@ -14,6 +14,7 @@ import sys
 import numpy as np
 
 from mnist_helpers.data import load_data
+from pipeline.command_line import command_line
 
 NEAR = 8  # of 255: as far apart as a pixel of near twins may be
 
@@ -64,4 +65,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with command_line():
+        main()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -57,7 +58,8 @@ def use_house_style(data: Mnist | None = None) -> None:
     plt.rcParams.update(STYLE)
     if data is not None and data.is_sample:
         plt.rcParams["figure.hooks"] = [f"{__name__}:{label_sample.__name__}"]
-    set_matplotlib_formats("svg", metadata={"Date": None})
+    if InteractiveShell.initialized():  # else it would start one, with a history in a file
+        set_matplotlib_formats("svg", metadata={"Date": None})
 
 
 def show_digits(

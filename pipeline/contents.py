@@ -8,7 +8,9 @@ is an environment, so only what every Python has is used.
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,6 +65,19 @@ def numbers(root: Path = ROOT) -> dict[str, int]:
         for tree in numbered
         for number, page in enumerate(tree.items, 1)
     }
+
+
+def no_chapter(name: object, known: Sequence[str]) -> str:
+    """The message for a chapter that the book does not have.
+
+    Examples
+    --------
+    >>> no_chapter("03-mpl", ["01-data", "03-mlp"])
+    "There is no chapter '03-mpl'; did you mean 03-mlp? The book has 01-data, 03-mlp."
+    """
+    close = difflib.get_close_matches(str(name), known, n=1)
+    meant = f"; did you mean {close[0]}?" if close else "."
+    return f"There is no chapter {name!r}{meant} The book has {', '.join(known)}."
 
 
 def left_alone(root: Path = ROOT) -> list[str]:

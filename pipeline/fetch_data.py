@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mnist_helpers.data import Mnist, SampleDataWarning, load_data
 from mnist_helpers.files import write_whole
+from pipeline.command_line import command_line
 
 
 def fetch(data_set: str = "mnist", split: str = "original") -> Mnist:
@@ -41,4 +42,5 @@ def main(status_file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    with command_line():
+        main(Path(sys.argv[1]))

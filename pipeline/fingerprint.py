@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from mnist_helpers.files import write_whole
+from pipeline.command_line import command_line
 from pipeline.contents import ROOT, chapters, left_alone
 from pipeline.leftovers import FORGOTTEN, forget_departed, forget_run
 from pipeline.notebooks import CHAPTERS, ChapterError, normalised, normalised_code, read
@@ -76,7 +77,7 @@ def facts(
 
 
 def main(build: Path, parameters_file: str = "") -> None:
-    parameters = read_parameters(Path(parameters_file)) if parameters_file else {}
+    parameters = read_parameters(Path(parameters_file), chapters(ROOT)) if parameters_file else {}
     found = fingerprints(build, parameters)
     if names := left_alone():
         print(f"Not in _toc.yml, and so no part of the book: {', '.join(names)}")
@@ -93,7 +94,5 @@ def main(build: Path, parameters_file: str = "") -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with command_line(ChapterError, ValuesError):
         main(Path(sys.argv[1]), *sys.argv[2:])
-    except (ChapterError, ValuesError) as error:
-        sys.exit(f"\n{error}\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from pipeline.command_line import command_line
 from pipeline.notebooks import ChapterError, read
 
 
@@ -23,7 +24,5 @@ def main(build: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with command_line(ChapterError):
         main(Path(sys.argv[1]))
-    except ChapterError as error:
-        sys.exit(f"\n{error}\n")

@@ -11,24 +11,28 @@ chapter that fails lands in BUILD/failed instead, and the exit status is 1.
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.util import run_sync
 from nbformat import NotebookNode
-from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from mnist_helpers import threads
 from mnist_helpers.parameters import ParameterError, check_parameters, unknown
+from pipeline.command_line import command_line
 from pipeline.contents import COMPARISON
 from pipeline.kernel import enter_book_environment
 from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
@@ -41,11 +45,27 @@ CELL_TIMEOUT = 3600  # seconds: a cell that takes longer hangs
 ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})
 
 
-class SavesAtTheEnd(NBClientEngine):
-    """Papermill's engine, which saves the notebook before and after the run, not on the way.
+class EndsWhenIdle(PapermillNotebookClient):
+    """Papermill's client, which waits until the kernel has nothing to do before it ends it.
 
-    Also after a cell that failed, took too long or ended its kernel. Papermill saves it twice a
-    cell, with all its outputs, and the kernel waits for it: five seconds and more for a chapter.
+    Jupyter begins with an interrupt. Papermill lets it do so right after a last answer, and
+    a kernel that was not quite done with that says "KeyboardInterrupt caught in kernel".
+    """
+
+    @contextlib.contextmanager
+    def setup_kernel(self, **settings) -> Iterator[None]:
+        with super().setup_kernel(**settings):
+            yield
+            with contextlib.suppress(TimeoutError):
+                run_sync(self.kc.execute_interactive)("", silent=True, timeout=10)
+
+
+class SavesAtTheEnd(Engine):
+    """An engine for papermill, which saves the notebook before and after the run, not on the way.
+
+    Also after a cell that failed, took too long or ended its kernel. Papermill's own
+    saves it twice a cell, with all its outputs, and the kernel waits for it: five
+    seconds and more for a chapter.
     """
 
     @classmethod
@@ -53,13 +73,23 @@ class SavesAtTheEnd(NBClientEngine):
         cls,
         nb_man: NotebookExecutionManager,
         kernel_name: str,
-        watch: Callable[[NotebookNode], None] = lambda notebook: None,
-        **settings,
+        *,
+        watch: Callable[[NotebookNode], None],
+        start_timeout: int,
+        execution_timeout: int,
+        config: Config,
+        **_,
     ) -> None:
         watch(nb_man.nb)
         path, nb_man.output_path = nb_man.output_path, None
         try:
-            super().execute_managed_notebook(nb_man, kernel_name, **settings)
+            EndsWhenIdle(
+                nb_man,
+                kernel_name=kernel_name,
+                startup_timeout=start_timeout,
+                timeout=execution_timeout,
+                config=config,
+            ).execute()
         finally:
             nb_man.output_path = path  # what calls this saves last of all
 
@@ -198,9 +228,10 @@ def put_aside(output: Path, failed: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        run(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
-    except (ChapterError, OSError) as error:  # such as a full disk
-        sys.exit(f"\nChapter {sys.argv[1]} stopped: {error}\n")
-    except KeyboardInterrupt:
-        sys.exit(130)  # Make says what was interrupted
+    with command_line():
+        try:
+            run(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
+        except (ChapterError, OSError) as error:  # such as a full disk
+            sys.exit(f"\nChapter {sys.argv[1]} stopped: {error}\n")
+        except KeyboardInterrupt:
+            sys.exit(130)  # Make says what was interrupted

@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell
 
+from pipeline.command_line import command_line
 from pipeline.notebooks import CHECKED, FOR_COLAB, ChapterError, read
 from pipeline.repository import Repository, RepositoryError, read_repository
 from pipeline.sentences import one_a_line
@@ -74,7 +75,5 @@ def main(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with command_line(ChapterError, RepositoryError):
         main(sys.argv[1:])
-    except (ChapterError, RepositoryError) as error:
-        sys.exit(f"\n{error}\n")

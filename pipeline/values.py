@@ -8,12 +8,14 @@ true, and `2026-11-28` is a date.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import yaml
 
 from mnist_helpers.files import user_path
+from pipeline.contents import no_chapter
 
 DIGITS = r"\d+(_\d+)*"
 WORDS = {
@@ -55,10 +57,11 @@ def read_values(text: str) -> object:
         raise ValuesError(f"cannot be read: {error}") from error
 
 
-def read_parameters(path: Path) -> dict[str, dict[str, object]]:
+def read_parameters(path: Path, known: Sequence[str]) -> dict[str, dict[str, object]]:
     """Read a file of parameters: for each chapter that it names, their values by name.
 
-    Raises ValuesError if it cannot be read, or has another form; the file is named.
+    Raises ValuesError if it cannot be read, has another form, or names a chapter that is not
+    ``known``; the file is named.
     """
     try:
         parameters = read_values(user_path(path).read_text(encoding="utf-8"))
@@ -73,4 +76,7 @@ def read_parameters(path: Path) -> dict[str, dict[str, object]]:
             f"The parameters in {path} are {parameters!r}; each line names a chapter and its "
             "parameters, such as 03-mlp: {num_steps: 20}"
         )
+    for name in parameters:
+        if name not in known:
+            raise ValuesError(f"The parameters in {path}: {no_chapter(name, known)}")
     return parameters

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from mnist_helpers.files import write_whole
+from pipeline.command_line import command_line
 
 LAID_OUT = ".laid-out.json"  # the SHA-256 of each notebook as it was laid out
 
@@ -47,5 +48,6 @@ def digest(content: bytes) -> str:
 
 if __name__ == "__main__":
     editions, folder = map(Path, sys.argv[1:])
-    for name in lay_out(editions, folder):
-        print(f"{folder / name} is as you changed it; the book's new one is {editions / name}")
+    with command_line():
+        for name in lay_out(editions, folder):
+            print(f"{folder / name} is as you changed it; the book's new one is {editions / name}")

@@ -33,7 +33,11 @@ RECORD = (
 )
 
 
-def write_chapter(book: Path, name: str, prose: str = "Prose.", code: str = "1 + 1") -> None:
+def write_chapter(
+    book: Path, name: str, prose: str = "Prose.", code: str = "1 + 1", figure: str = ""
+) -> None:
+    """Write a chapter whose last cell has this code, and draws a figure of this name if any."""
+    caption = {"figure": {"name": figure, "caption": "A line."}}
     notebook = new_notebook(metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}})
     notebook.cells = [
         new_markdown_cell(f"# Chapter {name}\n\n{prose}\n\nIt says {{glue:text}}`small-seven`."),
@@ -41,7 +45,7 @@ def write_chapter(book: Path, name: str, prose: str = "Prose.", code: str = "1 +
         new_code_cell(CHECK),
         new_code_cell("from mnist_helpers.numbers import quote\nquote('small', seven=7.0)"),
         new_code_cell(RECORD.replace("CHAPTER", name)),
-        new_code_cell(code),
+        new_code_cell(code, metadata={"mystnb": caption} if figure else {}),
     ]
     nbformat.write(notebook, book / "chapters" / f"{name}.ipynb")
 

@@ -31,6 +31,7 @@ from mnist_helpers.records import Record, load_record
 from mnist_helpers.systems import SYSTEMS
 from mnist_helpers.tables import table
 from mnist_helpers.weights import SUFFIX
+from pipeline.command_line import command_line
 from pipeline.draw.robustness import (
     DIGITS,
     Read,
@@ -328,7 +329,5 @@ def main(build: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with command_line(ChapterError):
         main(Path(sys.argv[1]))
-    except ChapterError as error:
-        sys.exit(f"\n{error}\n")

@@ -17,6 +17,7 @@ from bs4 import BeautifulSoup, Tag
 from playwright.sync_api import sync_playwright
 
 from mnist_helpers.files import write_whole
+from pipeline.command_line import command_line
 from pipeline.contents import pages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -140,4 +141,5 @@ def print_book(build: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(f"\nThe book as a PDF: {print_book(Path(sys.argv[1])).resolve()}\n")
+    with command_line():
+        print(f"\nThe book as a PDF: {print_book(Path(sys.argv[1])).resolve()}\n")

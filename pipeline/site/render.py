@@ -21,6 +21,7 @@ import nbformat
 import yaml
 
 from mnist_helpers.files import write_whole
+from pipeline.command_line import command_line
 from pipeline.contents import ROOT, chapters, page_file, pages
 from pipeline.notebooks import (
     CHAPTERS,
@@ -189,8 +190,6 @@ def replace_folder(new: Path, target: Path, editions: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with command_line(ChapterError, RepositoryError):
         assemble(Path(sys.argv[1]))
         render(Path(sys.argv[1]))
-    except (ChapterError, RepositoryError) as error:
-        sys.exit(f"\n{error}\n")

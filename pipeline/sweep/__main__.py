@@ -15,6 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from pipeline.command_line import command_line
 from pipeline.sweep.cluster import sweep
 from pipeline.sweep.definition import SweepError, read_definition, read_options, runs_of
 
@@ -64,4 +65,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with command_line():
+        sys.exit(main(sys.argv[1:]))

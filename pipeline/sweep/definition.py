@@ -10,7 +10,6 @@ A definition is a small YAML file: a grid, or a list of grids.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import itertools
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mnist_helpers.files import user_path
-from pipeline.contents import COMPARISON, chapters
+from pipeline.contents import COMPARISON, chapters, no_chapter
 from pipeline.notebooks import CHAPTERS, ChapterError
 from pipeline.run_chapter import check_settings
 from pipeline.values import ValuesError, read_values
@@ -161,9 +160,7 @@ def check(chapter: str, parameters: dict[str, object]) -> None:
     """Refuse a chapter that is not there, and parameters that it would refuse."""
     known = chapters(CHAPTERS.parent)
     if chapter not in known:
-        close = difflib.get_close_matches(str(chapter), known, n=1)
-        meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
-        raise SweepError(f"There is no chapter {chapter!r}; {meant}")
+        raise SweepError(no_chapter(chapter, known))
     if chapter == COMPARISON:
         raise SweepError(
             f"{COMPARISON} trains nothing: it compares records. Run it with papermill on those of "

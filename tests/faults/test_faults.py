@@ -40,7 +40,7 @@ from conftest import (
     wait_for,
     write_folder,
 )
-from small_book import ROOT, html, make, start_make, write_chapter
+from small_book import ROOT, html, make, ran, start_make, write_chapter
 
 from mnist_helpers import sources
 from mnist_helpers.files import PARTIAL
@@ -470,6 +470,33 @@ def a_notebook_that_hangs(book) -> str:
         runner.write_text(source, encoding="utf-8")
 
 
+DRAWS = "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"
+
+
+def a_backend_that_shows_nothing(book) -> str:
+    """Clusters and CI images export it."""
+    write_chapter(book, "01-data", code=DRAWS, figure="fig-line")
+    done = make(book, MPLBACKEND="Agg")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r'<figure [^>]*id="fig-line">\s*<img ', html(book, "01-data"))
+    return done.stdout
+
+
+def a_figure_cell_that_leaves_no_image(book) -> str:
+    """What failed is not taken for done: the next make, with nothing changed, says so again."""
+    code = f"import matplotlib\nmatplotlib.use('Agg')\n{DRAWS}"
+    before = html(book, "01-data")
+    write_chapter(book, "01-data", code=code, figure="fig-line")
+    first, second = make(book), make(book)
+    assert 0 not in (first.returncode, second.returncode)
+    assert ran(second) == {"01-data"} and "Rendering" not in first.stdout
+    assert html(book, "01-data") == before
+    write_chapter(book, "01-data", code=DRAWS, figure="fig-line")
+    assert make(book).returncode == 0
+    assert 'id="fig-line"' in html(book, "01-data")
+    return second.stdout[second.stdout.index("Chapter 01-data stopped") :]
+
+
 def a_disk_that_fills_while_a_chapter_runs(book) -> str:
     """The system refuses to let a file of this make grow beyond 50,000 bytes."""
     before = html(book, "01-data")
@@ -843,6 +870,20 @@ FAULTS = [
         long=True,
     ),
     Fault(
+        "a backend that shows no figures, exported",
+        "index.html",
+        "the book, with its figures",
+        a_backend_that_shows_nothing,
+        long=True,
+    ),
+    Fault(
+        "a figure cell that leaves no image",
+        "Chapter 01-data stopped: code cell 5 drew no figure fig-line$",
+        PAGE,
+        a_figure_cell_that_leaves_no_image,
+        long=True,
+    ),
+    Fault(
         "a disk fills while a chapter runs",
         "Chapter 01-data stopped: .*File too large",
         PAGE,
@@ -878,6 +919,12 @@ FAULTS = [
                 "with a number for its cells",
                 "it is not a notebook as the format has it: .*",
                 b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 3}',
+            ),
+            (
+                "with a cell of no known kind",
+                "it is not a notebook as the format has it: .*'poem'.*",
+                b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": '
+                b'[{"cell_type": "poem", "id": "a", "metadata": {}, "source": ""}]}',
             ),
             ("not UTF-8", "it is not in UTF-8: byte 1 is 0xff", b'"\xff"'),
             ("for others to read", "Permission denied", PermissionError(13, "Permission denied")),

@@ -7,6 +7,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.colors import to_rgb
 
 from mnist_helpers import figures
@@ -293,6 +294,13 @@ def test_ink_is_dark_on_light_paper(house_style):
     image = figure.axes[0].images[0]
     assert image.get_cmap()(0.0)[:3] == (1.0, 1.0, 1.0)
     assert image.get_cmap()(1.0)[:3] == (0.0, 0.0, 0.0)
+
+
+def test_where_there_is_no_ipython_none_is_started():
+    """At the end of a script it would write its history to a file of the user's, or try to."""
+    InteractiveShell.clear_instance()
+    figures.use_house_style()
+    assert not InteractiveShell.initialized()
 
 
 def as_in_a_page(shell, figure) -> str:

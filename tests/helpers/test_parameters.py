@@ -125,7 +125,7 @@ def test_every_way_in_that_is_ours_reads_the_same_characters_alike(tmp_path: Pat
         (tmp_path / "parameters.yml").write_text(f"03-mlp: {{C: {text}}}", encoding="utf-8")
         (tmp_path / "sweep.yml").write_text(f"chapter: c\ngrid: {{C: [{text}]}}", encoding="utf-8")
         ways = [
-            read_parameters(tmp_path / "parameters.yml")["03-mlp"]["C"],
+            read_parameters(tmp_path / "parameters.yml", ["03-mlp"])["03-mlp"]["C"],
             read_definition(tmp_path / "sweep.yml")[0].values["C"][0],
             read_options("03-mlp", [("C", text)]).values["C"][0],
         ]
@@ -137,7 +137,18 @@ def test_a_file_of_parameters_of_another_form_is_refused_by_name(tmp_path: Path,
     path = tmp_path / "parameters.yml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValuesError, match=r"The parameters in .*parameters\.yml"):
-        read_parameters(path)
+        read_parameters(path, ["03-mlp"])
+
+
+def test_a_file_of_parameters_names_chapters_of_the_book_alone(tmp_path: Path):
+    path = tmp_path / "parameters.yml"
+    path.write_text("01-data: {}\n03-mpl: {num_steps: 20}\n", encoding="utf-8")
+    with pytest.raises(ValuesError) as refusal:
+        read_parameters(path, ["01-data", "03-mlp"])
+    assert str(refusal.value) == (
+        f"The parameters in {path}: There is no chapter '03-mpl'; did you mean 03-mlp? "
+        "The book has 01-data, 03-mlp."
+    )
 
 
 SENSE = {

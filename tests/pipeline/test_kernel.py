@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -14,18 +15,20 @@ from nbformat.v4 import new_code_cell, new_notebook
 from pipeline.contents import ROOT
 from pipeline.kernel import book_environment
 from pipeline.notebooks import code_cells, faults, read
+from pipeline.run_chapter import ENCRYPTED, SavesAtTheEnd
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELLS = (
-    "seed = 0  # a parameter",
+    "seed = 0  # a parameter\nseed\nNone",  # before anything of ours is imported
     "from mnist_helpers.parameters import check_parameters\nchecked = check_parameters(seed=seed)",
-    "import matplotlib.pyplot as plt\n"
+    "import matplotlib.pyplot as plt\nby_tex = plt.rcParams['text.usetex']\n"
     "from mnist_helpers.figures import use_house_style\nuse_house_style()",
     "figure, ax = plt.subplots()\nax.plot([1, 2]);",
     "figure.get_facecolor()\nplt.rcParams['text.usetex'], figure.get_facecolor()",
     "from mnist_helpers.progress import progress_bar\n"
     "with progress_bar(3, 'counting') as bar:\n    bar.update(3)",
-    "import os, sys\nsys.executable, os.environ['OMP_NUM_THREADS'], os.environ['KERAS_BACKEND']",
+    "import os, sys\n"
+    "sys.executable, os.environ['OMP_NUM_THREADS'], os.environ['KERAS_BACKEND'], by_tex",
 )
 
 
@@ -38,6 +41,7 @@ def hostile(tmp_path_factory) -> dict[str, str]:
             "c.InteractiveShell.ast_node_interactivity = 'all'"
         ),
         "matplotlibrc": "figure.facecolor: black\ntext.usetex: True\n",
+        "config/matplotlib/matplotlibrc": "text.usetex: True\n",
     }
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -48,6 +52,7 @@ def hostile(tmp_path_factory) -> dict[str, str]:
         "MATPLOTLIBRC": str(folder),
         "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",
+        "XDG_CONFIG_HOME": str(folder / "config"),
     }
 
 
@@ -81,11 +86,12 @@ def shown(cell: nbformat.NotebookNode) -> list[object]:
 
 
 def test_papermill_alone_draws_in_the_house_style_and_leaves_no_stray_output(papermill, hostile):
-    *_, figure, style, bar, facts = papermill("papermill", **hostile)
+    first, *_, figure, style, bar, facts = papermill("papermill", **hostile)
+    assert shown(first) == ["0"]  # the settings do come from the user's machine, up to here
     assert [list(output.data) for output in figure.outputs] == [["image/svg+xml", "text/plain"]]
     assert shown(style) == ["(False, (1.0, 1.0, 1.0, 1.0))"]
     assert bar.outputs == []
-    assert shown(facts) == [str((sys.executable, "1", "tensorflow"))]
+    assert shown(facts) == [str((sys.executable, "1", "tensorflow", True))]
 
 
 def test_our_own_runs_start_this_interpreter_in_settings_of_their_own(
@@ -103,7 +109,33 @@ def test_our_own_runs_start_this_interpreter_in_settings_of_their_own(
     }
     cells = papermill("pipeline.kernel", "papermill", **foreign)
     assert [shown(cell) for cell in cells[:3]] == [[], [], []]
-    assert shown(cells[-1]) == [str((sys.executable, "1", "tensorflow"))]
+    assert shown(cells[-1]) == [str((sys.executable, "1", "tensorflow", False))]
+
+
+SLOW_TO_SETTLE = """import time
+answers = get_ipython().kernel.shell_handlers
+answer = answers["kernel_info_request"]
+async def answer_and_linger(*message):
+    await answer(*message)
+    time.sleep(0.5)
+answers["kernel_info_request"] = answer_and_linger"""
+
+
+def test_a_kernel_is_ended_when_it_has_nothing_more_to_do_and_so_says_nothing(capfd):
+    """An interrupt begins its end; while it still works, it complains about that."""
+    notebook = new_notebook(metadata={"kernelspec": KERNEL, "papermill": {}})
+    notebook.cells = [new_code_cell(SLOW_TO_SETTLE)]
+    SavesAtTheEnd.execute_notebook(
+        notebook,
+        "python3",
+        progress_bar=False,
+        watch=lambda _: None,
+        start_timeout=60,
+        execution_timeout=60,
+        config=ENCRYPTED,
+    )
+    assert faults(notebook) == []
+    assert capfd.readouterr() == ("", "")
 
 
 def test_keras_that_has_begun_with_another_backend_is_refused(run_python):
@@ -123,6 +155,14 @@ def test_keras_that_has_begun_with_another_backend_is_refused(run_python):
 )
 def test_what_steers_a_chapter_stays_outside(variable, tmp_path):
     assert variable not in book_environment({variable: "1"}, tmp_path)
+
+
+@pytest.mark.parametrize("variable", ["IPYTHONDIR", "KERAS_HOME"])
+@pytest.mark.parametrize("is_set", [True, False])
+def test_settings_that_are_kept_in_files_are_looked_for_elsewhere(variable, is_set, tmp_path):
+    """Where the variable is not set, those of the home folder would be read."""
+    theirs = {variable: "somewhere"} if is_set else {}
+    assert tmp_path in Path(book_environment(theirs, tmp_path)[variable]).parents
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from papermill.engines import NBClientEngine
 from small_book import html, make, ran, write_chapter
 
 from pipeline.fingerprint import LONG
@@ -27,7 +26,7 @@ from pipeline.notebooks import (
     with_outputs,
 )
 from pipeline.repository import parse_repository
-from pipeline.run_chapter import SavesAtTheEnd
+from pipeline.run_chapter import ENCRYPTED, EndsWhenIdle, SavesAtTheEnd
 from pipeline.run_records import forget_records, replace_records
 from pipeline.tidy_notebooks import tidy
 
@@ -301,17 +300,27 @@ def test_a_notebook_is_saved_before_and_after_its_run_even_if_its_kernel_dies(mo
     saved = []
     monkeypatch.setattr("papermill.engines.write_ipynb", lambda nb, path: saved.append(path))
 
-    def dies(_, nb_man, kernel_name, **settings):
-        for cell in nb_man.nb.cells:
-            nb_man.cell_start(cell)
-            nb_man.cell_complete(cell)
+    def dies(client):
+        for cell in client.nb.cells:
+            client.nb_man.cell_start(cell)
+            client.nb_man.cell_complete(cell)
         raise DeadKernelError
 
-    monkeypatch.setattr(NBClientEngine, "execute_managed_notebook", classmethod(dies))
+    monkeypatch.setattr(EndsWhenIdle, "execute", dies)
     notebook = executed(new_code_cell("a"), new_code_cell("b"))
     notebook.metadata["papermill"] = nbformat.NotebookNode()
     with pytest.raises(DeadKernelError):
-        SavesAtTheEnd.execute_notebook(notebook, "python3", output_path="x", progress_bar=False)
+        SavesAtTheEnd.execute_notebook(
+            notebook,
+            "python3",
+            output_path="x",
+            progress_bar=False,
+            watch=saved.append,
+            start_timeout=60,
+            execution_timeout=60,
+            config=ENCRYPTED,
+        )
+    assert saved.pop(1) is notebook
     assert saved == ["x", "x"]
 
 

@@ -97,11 +97,14 @@ def test_references_lead_to_the_pages_and_name_numbers(found):
 
 
 def test_a_place_in_the_text_can_be_pointed_to_and_leaves_no_mark(found):
-    there = edition("07-comparison", chapter(new_markdown_cell("(route-ranking)=\n## The part")), found)
+    there = edition(
+        "07-comparison", chapter(new_markdown_cell("(route-ranking)=\n## The part")), found
+    )
     assert there.cells[-1].source == "## The part"
     (cell,) = made(found, new_markdown_cell("{ref}`chapter 7 <route-ranking>`"))
     assert (
-        cell.source == "[chapter 7](https://example.org/book/chapters/07-comparison.html#route-ranking)"
+        cell.source
+        == "[chapter 7](https://example.org/book/chapters/07-comparison.html#route-ranking)"
     )
 
 

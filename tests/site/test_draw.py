@@ -442,12 +442,17 @@ def test_draws_with_a_finger(browser, site):
         wait_until(tab, "Math.max(...drawADigit.state.pixels) > 0.9")
 
 
-def test_a_tap_on_a_layer_explains_that_number(tab: Page):
+def test_a_tap_on_a_layer_explains_that_number_and_marks_it_alone(tab: Page):
+    marked = "marks => marks.map((mark) => !mark.hidden)"
+    marks = tab.locator("#draw-layers .draw-chosen")
+    tab.locator("#draw-model").select_option("simple_cnn")
     tab.locator("#draw-model").select_option("mlp")
+    assert marks.evaluate_all(marked) == [False, False]
     hidden = tab.locator("#draw-layers canvas").first  # 32 × 32 units
     box = hidden.bounding_box()
     hidden.click(position={"x": box["width"] * 3.5 / 32, "y": box["height"] * 2.5 / 32})
     expect(tab.locator("#draw-inspection")).to_contain_text("Unit 67:")
+    assert marks.evaluate_all(marked) == [True, False]
 
 
 def test_says_what_it_makes_of_no_digit(tab: Page):

@@ -362,7 +362,7 @@
       const canvas = cell("canvas", "", { tabindex: "0", role: "application" });
       const name = layerName(model, index);
       canvas.setAttribute("aria-label", `${name}. Arrow keys choose a number; how it was made is told beside it.`);
-      picture.append(canvas, cell("span", "", { class: "draw-chosen", "aria-hidden": "true" }));
+      picture.append(canvas, cell("span", "", { class: "draw-chosen", "aria-hidden": "true", hidden: "" }));
       figure.append(cell("figcaption", name), picture);
       place.append(figure);
       const at = { x: 0, y: 0 };
