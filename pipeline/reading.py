@@ -15,8 +15,9 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from pipeline.command_line import command_line
 from pipeline.contents import is_side_trip, main_line, page_file, pages
-from pipeline.notebooks import code_cells, read
+from pipeline.notebooks import ChapterError, code_cells, read
 
 # For text that has to be thought about; of easy texts people read 238 words a minute (Brysbaert
 # 2019, doi:10.1016/j.jml.2019.104047). And for code that is new to its reader.
@@ -177,4 +178,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with command_line(ChapterError):
+        main()
