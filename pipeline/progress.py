@@ -38,6 +38,8 @@ SECONDS = {
     "04-regularized-mlp": 273,
     "05-simple-cnn": 88,
     "06-deeper-cnn": 136,
+    "06-trip-numbers": 40,
+    "06-trip-pools": 40,
     "07-comparison": 7,
     "08-going-further": 20,
     "08-trip-race": 8,
