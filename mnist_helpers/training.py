@@ -1,4 +1,4 @@
-"""The training loop that chapter 3 builds, for the chapters that follow."""
+"""The training loop of chapter 3, for the chapters that follow."""
 
 from __future__ import annotations
 

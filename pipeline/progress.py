@@ -35,6 +35,7 @@ SECONDS = {
     "01-trip-look-closer": 19,
     "02-logistic-regression": 138,
     "03-mlp": 83,
+    "03-trip-engine": 50,
     "04-regularized-mlp": 273,
     "05-simple-cnn": 88,
     "06-deeper-cnn": 115,
