@@ -90,16 +90,23 @@ class KeptSweep:
         return f"{number} kept runs of {len(self.runs)} recipes, by\n  {self.command}"
 
 
-def kept_sweep(name: str, data: Mnist, parameters: Mapping[str, object]) -> KeptSweep:
+def kept_sweep(
+    name: str, data: Mnist | None = None, parameters: Mapping[str, object] | None = None
+) -> KeptSweep:
     """Read a sweep that the repository keeps, by the name of its definition.
 
     A sweep on other data or another split than ``data``, or with other values in ``parameters`` of
     what it did not sweep, did other work: then there are no runs. What the chapter has no
-    parameter for is not compared. Raises ValueError if no such sweep is kept; those that are there
-    are named.
+    parameter for is not compared; without ``data``, the page is about the kept runs themselves.
+    Raises ValueError if no such sweep is kept; those that are there are named.
+
+    >>> {model: len(runs) for model, runs in kept_sweep("headline").runs.items()}
+    {'deeper_cnn': 5, 'logistic_regression': 1, 'mlp': 5, 'simple_cnn': 20}
     """
     kept = _kept(KEPT_SWEEPS, "sweep", name)
-    same_work = (kept["data_sha256"], kept["split"]) == (data.sha256, data.split) and all(
+    parameters = parameters or {}
+    same_data = data is None or (data.sha256, data.split) == (kept["data_sha256"], kept["split"])
+    same_work = same_data and all(
         parameters.get(key, value) == value for key, value in kept["parameters"].items()
     )
     runs: dict[str, list[dict]] = {}

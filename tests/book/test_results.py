@@ -127,6 +127,48 @@ def test_other_people_move_an_accuracy_farther_than_other_images(
     assert 100 * standard_error(right, writers) == pytest.approx(by_people, abs=0.005)
 
 
+def lead_and_root(ours: np.ndarray, theirs: np.ndarray) -> tuple[int, float]:
+    """By how many images one model leads, and the root of the number on which they disagree."""
+    return int(np.sum(ours)) - int(np.sum(theirs)), float(np.sqrt(np.sum(ours != theirs)))
+
+
+def test_the_softmax_model_leads_the_ten_questions_by_four_times_the_root(runs: list[Record]):
+    """As "How sure is a score?" says of chapter 2's two models."""
+    right = {record["model"]: record.predictions == record.labels for record in runs}
+    models = ("logistic_regression", "logistic_regression_one_vs_rest")
+    if not right.keys() >= set(models):
+        pytest.skip("no such run among the records")
+    lead, root = lead_and_root(*(right[model] for model in models))
+    assert lead / root == pytest.approx(4, abs=0.5)
+
+
+def test_two_runs_of_one_recipe_contradict_each_other_about_a_third_model(kept):
+    """Each is clear of twice the root, as in the table of "How sure is a score?"."""
+    linear = kept["logistic_regression"][0]["right"]
+    (behind, root), (ahead, other_root) = (
+        lead_and_root(kept["simple_cnn"][seed]["right"], linear) for seed in (0, 8)
+    )
+    assert behind < -2 * root and ahead > 2 * other_root
+
+
+def test_the_difference_of_like_models_hardly_suffers_from_writers_and_of_unlike_ones_does(kept):
+    writers = np.loadtxt(LIST, dtype=int).ravel()[1_000:]
+    linear, large, plain, penalised = (
+        kept[model][0]["right"].astype(float)
+        for model in (
+            "logistic_regression",
+            "mlp",
+            "regularized_mlp_plain",
+            "regularized_mlp_l2_output",
+        )
+    )
+    suffers = [
+        standard_error(difference, writers) / standard_error(difference)
+        for difference in (penalised - plain, large - linear)
+    ]
+    assert suffers[0] < 1.1 and suffers[1] > 1.4
+
+
 def test_without_the_bug_no_network_is_near_75(runs: list[Record]):
     fixed = accuracies(
         runs, lambda r: r["model"].startswith("regularized_mlp") and "_bug_" not in r["model"]
