@@ -62,7 +62,6 @@ def test_a_model_comes_out_where_it_must(runs: list[Record], model: str, low: fl
 
 def test_the_bug_of_chapter_4_costs_what_it_cost_the_original(runs: list[Record]):
     found = accuracies(runs, lambda record: "_bug_" in record["model"])
-    assert len(found) >= 2
     assert min(found) >= 73 and max(found) <= 78
 
 
