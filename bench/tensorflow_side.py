@@ -48,11 +48,9 @@ class Book:
             )
         if work == "simple_cnn":
             variables = [tf.Variable(value) for value in self.simple["initial_values"](0)]
-            its_names = {  # by which the chapter's layers know them
-                f"layer{position // 2 + 1}_{('weights', 'biases')[position % 2]}": variable
-                for position, variable in enumerate(variables)
-            }
-            return definitions("05-simple-cnn", variables=variables, **its_names)["train_step"]
+            return self.simple["make_train_step"](
+                self.simple["model"], variables, settings.learning_rate
+            )
         variables = self.deeper["new_variables"]()
         update, _ = self.deeper["make_adam"](variables, settings.learning_rate)
         loss = self.deeper["fused_loss"]

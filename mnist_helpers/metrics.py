@@ -84,8 +84,8 @@ def spread_of_images(right: np.ndarray) -> float:
     """The spread over seeds, in points, that runs would show if all were equally good.
 
     On a finite set of images, runs of equal merit still differ: each misreads other images. The
-    set's part of the variance over seeds is the square of this, divided by that variance (chapter
-    5 has the formula; Jordan, 2024, the same decomposition).
+    set's part of the variance over seeds is the square of this, divided by that variance (a side
+    trip of chapter 5 has the formula; Jordan, 2024, the same decomposition).
 
     Args:
         right: Where each run reads an image rightly, shape (R, N), R and N at least 2: R runs of

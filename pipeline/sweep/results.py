@@ -55,7 +55,7 @@ def write_results(runs: list[Run], failures: Mapping[str, Outcome], store: Store
 def record_table(runs: list[Run], store: Store) -> pd.DataFrame:
     """One row a record: run, chapter, the record's facts, and the run's parameters.
 
-    ``seed`` is the record's: a run of chapter 5 leaves a record for each of many.
+    ``seed`` is the record's: a run of 05-luck leaves a record for each of many.
     """
     rows = []
     for run in runs:
@@ -136,7 +136,7 @@ def varied(runs: list[Run]) -> list[str]:
 def one_a_seed(records: pd.DataFrame, setting: list[str]) -> pd.api.typing.DataFrameGroupBy:
     """The records of each setting, each seed once.
 
-    Two runs of chapter 5 may hold the same seed. The second record is a copy of the first, and no
+    Two runs of 05-luck may hold the same seed. The second record is a copy of the first, and no
     more evidence.
     """
     once = records.drop_duplicates([*setting, "seed"])

@@ -135,7 +135,7 @@ def test_a_solution_is_folded_by_its_heading_and_what_follows_is_not(found):
         ),
         code("10"),
         new_markdown_cell(
-            ":::{solution-end}\n:::\n\n:::{exercise} Count\n:label: ex-cnn-count\n\nCount.\n:::"
+            ":::{solution-end}\n:::\n\n:::{exercise} Count\n:label: ex-cnn-shift\n\nCount.\n:::"
         ),
     )
     texts = [cell.source.split("\n")[0] for cell in cells]

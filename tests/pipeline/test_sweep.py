@@ -391,7 +391,7 @@ def test_the_figure_of_a_sweep_cuts_neither_marks_nor_words():
 
 
 def test_the_interval_is_over_seeds_each_counted_once():
-    """Two runs that hold the same seed, as those of chapter 5 may, are one piece of evidence."""
+    """Two runs that hold the same seed, as those of 05-luck may, are one piece of evidence."""
     accuracies = {0: 90.0, 1: 92.0, 2: 97.0}
     rows = [
         {"chapter": "c", "model": model, "beta": 0.1, "seed": seed, "test_accuracy": percent}
