@@ -155,7 +155,7 @@ def test_a_figure_is_one_that_every_jupyter_shows_with_its_caption_below(found):
 
 
 def test_pictures_of_the_text_travel_with_the_notebook(found):
-    options = ":name: fig-mlp-tensorboard\n:alt: A page."
+    options = ":name: fig-engine-tensorboard\n:alt: A page."
     source = f"```{{figure}} _static/tensorboard.png\n{options}\n\nIt.\n```"
     (cell,) = made(found, new_markdown_cell(source))
     assert "![A page.](attachment:tensorboard.png)" in cell.source
