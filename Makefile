@@ -34,9 +34,10 @@ COMPARISON := 07-comparison
 # The chapters that have somewhere to save the records that it reads.
 RECORDING := $(basename $(notdir $(shell grep -l 'record_dir = ' $(filter %.ipynb,$(PAGES)))))
 LONG_RUN := 06-deeper-cnn-long
-# The dearest chapters first: so several jobs end at about the same time.
-DEAREST := 04-regularized-mlp 02-logistic-regression 06-deeper-cnn 03-mlp 05-simple-cnn
-IN_ORDER := $(filter $(CHAPTERS),$(DEAREST)) $(filter-out $(DEAREST),$(CHAPTERS))
+# The most expensive chapters first: so several jobs end at about the same time.
+LONGEST := 06-deeper-cnn 04-regularized-mlp 02-logistic-regression 02-trip-where-training-stops \
+    03-mlp 04-does-it-help 05-luck 05-trip-variance 05-simple-cnn
+IN_ORDER := $(filter $(CHAPTERS),$(LONGEST)) $(filter-out $(LONGEST),$(CHAPTERS))
 EXECUTED := $(IN_ORDER:%=$(BUILD)/executed/%.ipynb)
 LONG_EXECUTED := $(LONG_RUN:%=$(BUILD)/executed/%.ipynb)
 COMPARED := $(patsubst %,$(BUILD)/executed/%.ipynb,$(filter-out $(COMPARISON),$(RECORDING))) $(if $(LONG),$(LONG_EXECUTED))
@@ -124,7 +125,7 @@ whole-pdf: $(BUILD)/book.pdf
 $(BUILD)/book.pdf: $(BUILD)/html/index.html
 	@$(RUN) pipeline.site.pdf $(BUILD)
 
-# ---- for whoever works on the book ----
+# ---- for those who work on the book ----
 
 # A whole book of few steps, in a folder of its own, tested as its parts get ready; the code meanwhile.
 FEW_STEPS := BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=

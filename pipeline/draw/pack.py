@@ -131,7 +131,7 @@ def script(name: str, content: bytes) -> bytes:
 def described(content: bytes) -> dict:
     """What the page checks: the length and a CRC-32.
 
-    A CRC finds damage and not malice, and that is what is wanted: whoever could change these files
+    A CRC finds damage and not malice, as is wanted: anyone who could change these files
     could change the page. The browser's own SHA-256 is not there on a page that came by plain
     http.
     """

@@ -22,7 +22,7 @@ REPAIRS = {
     r"<th[^>]*><p></p></th>": "<td></td>",
     # A role that is deprecated, and was never allowed within this list.
     r'role="doc-biblioentry"': 'role="listitem"',
-    # Whoever leaps from landmark to landmark finds the side bar, too.
+    # Anyone who leaps from landmark to landmark finds the side bar, too.
     r'<div id="pst-primary-sidebar"': r'\g<0> role="complementary" aria-label="Book"',
 }
 
