@@ -55,6 +55,18 @@ def test_figures_and_exercises_have_the_numbers_of_the_pages(name: str):
 
 
 @every_chapter
+def test_no_cell_shows_what_its_last_line_returned_by_itself(name: str):
+    """A path of this machine, for instance, or a second output beside a figure."""
+    bare = [
+        cell.source
+        for cell in read(EDITIONS / f"{name}.ipynb").cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "execute_result" and set(output.data) == {"text/plain"}
+    ]
+    assert bare == []
+
+
+@every_chapter
 def test_every_link_leads_to_a_place_on_a_page(name: str):
     links = set(LINK.findall(prose(name)))
     assert len(links) > 5
