@@ -119,8 +119,8 @@ def figure_directive(results: list[Result], picture: str) -> str:
 :alt: Per cent of test images read correctly. {numbers}.
 
 What the original printed (diamonds; from ten settings, the lowest and the highest) and what this
-book measures (dots: means over seeds, from runs that are kept beside the code; bars: 95 %
-intervals for the luck of the test images, each drawn independently).
+book measures (dots: means over seeds, from kept runs; bars: how far other test images might move
+them, by 95 % intervals that {{doc}}`02-how-sure` explains).
 ```
 """
 
