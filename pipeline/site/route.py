@@ -28,7 +28,7 @@ def with_reading_time(text: str, file: Path) -> str:
 
 def route_files(root: Path = ROOT) -> dict[str, bytes]:
     """What the front page includes: the route's sections by page, and how long each takes."""
-    rows, total = [], Length()
+    rows, total = [], 0
     for page in main_line(root)[1:]:
         file = page_file(page, root)
         found = sections(file)
@@ -38,9 +38,9 @@ def route_files(root: Path = ROOT) -> dict[str, bytes]:
         # A page's first words are on the route wherever one of its sections is.
         first = sum((section.length for section in found[:2]), Length())
         whole = sum((section.length for section in stops), first)
-        total += whole
+        total += whole.minutes  # as the table prints them
         names = ", ".join(f"{{ref}}`{section.label}`" for section in stops)
         rows.append(f"| {{doc}}`{file.stem}` | {names} | {whole.minutes} |")
-    rows.append(f"| together | | {total.minutes} |")
+    rows.append(f"| together | | {total} |")
     head = ["| page | what to read | minutes |", "|:--|:--|--:|"]
     return {"route.md": ("\n".join([*head, *rows]) + "\n").encode()}
