@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.contents import main_line, page_file
+from pipeline.contents import page_file, pages
 from pipeline.notebooks import CHAPTERS, read
 from pipeline.site.fashion_page import runs_on_digits
 from pipeline.site.front_page import front_page_files, results
@@ -94,11 +94,12 @@ def test_alt_text_has_the_numbers_and_the_chart_is_the_same_each_time(record):
 
 def test_the_front_page_names_every_chapter_that_shows_runs_that_are_kept():
     text = "\n".join(cell.source for cell in read(CHAPTERS / "intro.ipynb").cells)
-    (kept,) = (line for line in text.splitlines() if "is kept beside the code" in line)
+    (kept,) = (line for line in text.splitlines() if "is kept with the code" in line)
     showing = {
         str(int(page[9:11]))
-        for page in main_line()[1:]
-        if re.search(
+        for page in pages()
+        if page_file(page).suffix == ".ipynb"
+        and re.search(
             r"\bkept_(sweep|runs|experiment)\(", page_file(page).read_text(encoding="utf-8")
         )
     }
