@@ -30,7 +30,15 @@ from pipeline.sweep import cluster as the_cluster
 from pipeline.sweep import definition, worker
 from pipeline.sweep.__main__ import main
 from pipeline.sweep.cluster import sweep, threads_for_each_of
-from pipeline.sweep.definition import Grid, Run, SweepError, read_definition, run_name, runs_of
+from pipeline.sweep.definition import (
+    Grid,
+    Run,
+    SweepError,
+    read_definition,
+    read_options,
+    run_name,
+    runs_of,
+)
 from pipeline.sweep.results import FACTS, plot_summary, summary_table, write_results
 from pipeline.sweep.store import Store
 from pipeline.sweep.worker import THREAD_VARIABLES, depend_on, refuse_another_book
@@ -87,6 +95,34 @@ def test_a_definition_that_makes_no_sense_is_refused(tmp_path: Path, text: str, 
     path.write_text(text, encoding="utf-8")
     with pytest.raises(SweepError, match=message):
         runs_of(read_definition(path))
+
+
+def test_forty_seeds_have_a_short_spelling(tmp_path: Path):
+    path = tmp_path / "some.yml"
+    path.write_text("chapter: 03-mlp\ngrid: {seed: 0..39, batch_size: [8..9, 64]}", "utf-8")
+    forty = list(range(40))
+    assert [grid.values for grid in read_definition(path)] == [
+        {"seed": forty, "batch_size": [8, 9, 64]}
+    ]
+    assert read_options("03-mlp", [("seed", "0..39")]).values == {"seed": forty}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0..x", "seed is '0..x'; a range has a whole number at each end: 0..39"),
+        ("0...9", "whole number at each end"),
+        ("0.5..2.5", "whole number at each end"),
+        ("5..2", "seed is '5..2'; a range begins with the smaller: 2..5"),
+        ("0..10000", "seed is '0..10000', 10,001 values; a range may have 10,000"),
+    ],
+)
+def test_a_range_that_makes_no_sense_is_refused(tmp_path: Path, text: str, message: str):
+    with pytest.raises(SweepError, match=message):
+        read_options("03-mlp", [("seed", text)])
+    (tmp_path / "some.yml").write_text(f"chapter: 03-mlp\ngrid: {{seed: {text}}}", "utf-8")
+    with pytest.raises(SweepError, match=message):
+        read_definition(tmp_path / "some.yml")
 
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
