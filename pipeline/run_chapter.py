@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import json
 import os
 import re
@@ -35,7 +36,7 @@ from mnist_helpers.parameters import ParameterError, check_parameters, unknown
 from pipeline.command_line import command_line
 from pipeline.contents import COMPARISON
 from pipeline.kernel import enter_book_environment
-from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
+from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, state, without_colours
 from pipeline.progress import Progress
 from pipeline.run_records import replace_records
 
@@ -111,7 +112,13 @@ def threads_for_one_job() -> int:
 
 def chapter_parameters(chapter: str) -> dict[str, object]:
     """The parameters of a chapter, by name, with their defaults."""
-    known = papermill.inspect_notebook(read(CHAPTERS / f"{chapter}.ipynb"))
+    path = CHAPTERS / f"{chapter}.ipynb"
+    return dict(_parameters(path, state(path)))
+
+
+@functools.lru_cache(maxsize=64)  # a sweep asks a thousand times
+def _parameters(path: Path, _: tuple) -> dict[str, object]:
+    known = papermill.inspect_notebook(read(path))
     return {name: ast.literal_eval(each["default"]) for name, each in known.items()}
 
 

@@ -39,9 +39,9 @@ from pipeline.sweep.definition import (
     run_name,
     runs_of,
 )
-from pipeline.sweep.results import FACTS, plot_summary, summary_table, write_results
+from pipeline.sweep.results import plot_summary, summary_table, write_results
 from pipeline.sweep.store import Store
-from pipeline.sweep.worker import THREAD_VARIABLES, depend_on, refuse_another_book
+from pipeline.sweep.worker import FACTS, THREAD_VARIABLES, depend_on, refuse_another_book
 
 DEFINITIONS = sorted((ROOT / "experiments" / "sweeps").glob("*.yml"))
 
@@ -386,12 +386,12 @@ def several(tmp_path: Path) -> Store:
         for seed in (0, 1)
     ]
     asked.append(Run("fit", "02-logistic-regression", {"C": 0.5}))
+    finished = {}
     for number, run in enumerate(asked):
         facts = dict.fromkeys(FACTS, 1) | {"model": run.chapter[3:], "seed": number}
         facts |= {"num_steps": 20 if "batch_size" in run.parameters else None}
-        store.write(f"records/{run.name}/some.json", json.dumps(facts).encode())
-        store.write(f"finished/{run.name}.json", b'{"seconds": 1.0}')
-    write_results(asked, {}, store)
+        finished[run.name] = {"seconds": 1.0, "records": [facts]}
+    write_results(asked, {}, finished, store)
     return store
 
 
