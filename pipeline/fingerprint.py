@@ -15,7 +15,10 @@ import functools
 import hashlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from nbformat import NotebookNode
 
 from mnist_helpers.files import write_whole
 from pipeline.command_line import command_line
@@ -30,6 +33,11 @@ LONG = {"06-deeper-cnn-long": ("06-deeper-cnn", {"num_steps": 20_001})}
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def whole(page: NotebookNode) -> NotebookNode:
+    """All of a chapter's page."""
+    return page
 
 
 def kept_results(code: list[str]) -> dict[str, str]:
@@ -70,23 +78,32 @@ def _shared_facts(lock: Path, *files: tuple) -> dict[str, object]:
 
 
 def facts(
-    chapter: str, parameters: dict[str, object], data: dict | None, shared: dict[str, object]
+    chapter: str,
+    parameters: dict[str, object],
+    data: dict | None,
+    shared: dict[str, object],
+    part: Callable[[NotebookNode], NotebookNode] = whole,
 ) -> dict[str, object]:
-    """What the outputs of one run depend on; ``shared`` is what `shared_facts` found."""
+    """What the outputs of one run depend on.
+
+    ``shared`` is what `shared_facts` found, ``part`` makes of a chapter's page what is run of it.
+    """
     path = CHAPTERS / f"{chapter}.ipynb"
     kept = sorted((ROOT / "mnist_helpers").glob("kept/*/*.json"))
     return {
         "chapter": chapter,
         "parameters": parameters,
-        **_chapter_facts(path, state(path, *kept)),
+        **_chapter_facts(path, part, state(path, *kept)),
         "data": data,
         **shared,
     }
 
 
 @functools.lru_cache(maxsize=64)
-def _chapter_facts(path: Path, _: tuple) -> dict[str, object]:
-    code = normalised_code(read(path))
+def _chapter_facts(
+    path: Path, part: Callable[[NotebookNode], NotebookNode], _: tuple
+) -> dict[str, object]:
+    code = normalised_code(part(read(path)))
     return {"code": [digest(cell) for cell in code], "kept": kept_results(code)}
 
 

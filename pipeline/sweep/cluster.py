@@ -16,11 +16,13 @@ from tqdm import tqdm
 
 from mnist_helpers.threads import core_count
 from pipeline.sweep.definition import Run, SweepError
+from pipeline.sweep.page import for_records
 from pipeline.sweep.results import write_results
 from pipeline.sweep.store import Entry, Store
 from pipeline.sweep.worker import (
     THREAD_VARIABLES,
     Outcome,
+    Part,
     Place,
     depend_on,
     digest_of,
@@ -36,7 +38,11 @@ INDEX = "index.json"  # what the files of `finished` say, to be read at once
 
 
 def sweep(
-    runs: list[Run], output: str | Path, workers: int | None = None, scheduler: str | None = None
+    runs: list[Run],
+    output: str | Path,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    part: Part = for_records,
 ) -> pd.DataFrame:
     """Run what is not finished yet, and write the tables and the figure of all.
 
@@ -46,6 +52,7 @@ def sweep(
         workers: How many runs at once on this machine; as many as there are cores if not given.
             The cores are shared out among them.
         scheduler: The address of a running Dask cluster, which is used instead.
+        part: What of a chapter's page is run: by default, what leads to its records.
     Returns: One row a run: run, chapter, status ("done" or "failed"), message, seconds, its
         parameters, and the mean test accuracy of each model in percent.
     Raises SweepError if the output cannot be written; if there are more workers than cores, or
@@ -61,7 +68,7 @@ def sweep(
     # Whether we may write there is to be known now, and not after the first run.
     store.write("runs.json", as_json({run.name: [run.chapter, run.parameters] for run in runs}))
     place = Place(store.address, store.mark("runs.json"))
-    expected = depend_on(runs)
+    expected = depend_on(runs, part)
     there = store.listing()
     index = read_index(there, store)
     finished = find_finished(expected, index, there, store)
@@ -76,7 +83,7 @@ def sweep(
                 client(scheduler, min(workers or cores, len(waiting))) as dask_client,
                 tqdm(total=len(waiting), unit="run", disable=False) as bar,
             ):
-                tasks = [(run, expected[run.name], place, old[run.name]) for run in waiting]
+                tasks = [(run, expected[run.name], place, old[run.name], part) for run in waiting]
                 for (run, *_), outcome in outcomes(dask_client, tasks):
                     if not outcome.is_stored:  # its worker cannot write there, or is no more
                         outcome = stored(run, outcome, expected[run.name], store, old[run.name])

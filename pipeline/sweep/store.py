@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,11 @@ class Store:
                 self.files.pipe_file(path, content)
         except Exception as error:  # each kind of store has exceptions of its own
             raise SweepError(f"{path} cannot be written: {error!r}") from error
+
+    def write_all(self, contents: Mapping[str, bytes]) -> None:
+        """Write files at once, each whole or not at all; stores can share the waiting."""
+        with ThreadPoolExecutor(min(8, max(1, len(contents)))) as pool:
+            list(pool.map(self.write, contents.keys(), contents.values()))
 
     def read(self, name: str) -> bytes | None:
         """What a file holds; None if there is none."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from distributed import get_worker
+from nbformat import NotebookNode
 
 from mnist_helpers.data import Mnist
 from mnist_helpers.sources import cache_folder
@@ -24,6 +25,7 @@ from pipeline.fingerprint import digest, facts, shared_facts
 from pipeline.notebooks import ChapterError, state
 from pipeline.run_chapter import chapter_parameters, execute
 from pipeline.sweep.definition import Run, SweepError
+from pipeline.sweep.page import for_records
 from pipeline.sweep.store import Store
 
 # What NumPy, scikit-learn and TensorFlow look at. The chapters set TensorFlow's
@@ -36,6 +38,8 @@ THREAD_VARIABLES = (
     "TF_NUM_INTEROP_THREADS",
 )
 
+
+Part = Callable[[NotebookNode], NotebookNode]
 
 # What the tables of a sweep have of a record.
 FACTS = (
@@ -88,14 +92,17 @@ class Place:
     mark: str
 
 
-def depend_on(runs: Iterable[Run]) -> dict[str, dict[str, object]]:
-    """What the outputs of runs depend on, as this machine has it, by the run's name."""
+def depend_on(runs: Iterable[Run], part: Part = for_records) -> dict[str, dict[str, object]]:
+    """What the outputs of runs depend on, as this machine has it, by the run's name.
+
+    ``part`` makes of a chapter's page what is run of it.
+    """
     shared = shared_facts()
     found = {}
     for run in runs:
         data_set = (chapter_parameters(run.chapter) | run.parameters).get("data_set")
         data = _identity(fetch, data_set, *_cached_data()) if data_set else None
-        depends_on = facts(run.chapter, run.parameters, data, shared)
+        depends_on = facts(run.chapter, run.parameters, data, shared, part)
         # Through JSON: machines compare what they would write down.
         found[run.name] = json.loads(json.dumps(depends_on))
     return found
@@ -112,7 +119,11 @@ def _identity(fetch: Callable[[str], Mnist], data_set: str, *_: tuple) -> dict[s
 
 
 def run_here(
-    run: Run, expected: dict[str, object], place: Place, old: Iterable[str] = ()
+    run: Run,
+    expected: dict[str, object],
+    place: Place,
+    old: Iterable[str] = (),
+    part: Part = for_records,
 ) -> Outcome:
     """Run a chapter in a folder that Dask removes, even after the worker was killed.
 
@@ -127,8 +138,8 @@ def run_here(
         output, records = Path(scratch) / "run.ipynb", Path(scratch) / "records"
         message = ""
         try:
-            refuse_another_book(depend_on([run])[run.name], expected, here.address)
-            execute(run.chapter, run.parameters, output, records)
+            refuse_another_book(depend_on([run], part)[run.name], expected, here.address)
+            execute(run.chapter, run.parameters, output, records, part=part)
         except ChapterError as error:
             message = str(error)
         outcome = Outcome(
@@ -175,8 +186,7 @@ def stored(
         store.remove(left)
     files = {f"records/{run.name}/{each}": content for each, content in outcome.records.items()}
     files[executed] = outcome.notebook
-    for each, content in files.items():
-        store.write(each, content)
+    store.write_all(files)
     records = [json.loads(content) for each, content in files.items() if each.endswith(".json")]
     finished = {
         "seconds": round(outcome.seconds, 1),

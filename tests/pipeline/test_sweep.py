@@ -238,7 +238,7 @@ def book(tmp_path_factory) -> Path:
 def cluster(book: Path) -> str:
     """The address of a scheduler with two worker processes, which serves two tests."""
     with LocalCluster(
-        2, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0"
+        n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0"
     ) as running:
         yield running.scheduler_address
 
@@ -361,7 +361,7 @@ def test_a_run_that_kills_its_workers_is_a_failed_run():
 def test_nobody_is_waited_for_without_end(monkeypatch, tmp_path: Path, dead_url: str):
     monkeypatch.setattr(the_cluster, "PATIENCE", 0.5)
     monkeypatch.setattr(the_cluster, "LOOK_AGAIN", 0.1)
-    monkeypatch.setattr(the_cluster, "depend_on", lambda runs: {"a-run": {}})
+    monkeypatch.setattr(the_cluster, "depend_on", lambda runs, part: {"a-run": {}})
     one = [Run("a-run", "03-mlp", {})]
     dead = dead_url.replace("http", "tcp").rstrip("/")
     with pytest.raises(SweepError, match=f"No Dask scheduler answers at '{dead}'"):
