@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import wait_for
-from distributed import KilledWorker, LocalCluster
+from distributed import Client, KilledWorker, LocalCluster
 from moto.server import ThreadedMotoServer
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -41,7 +41,7 @@ from pipeline.sweep.definition import (
 )
 from pipeline.sweep.results import plot_summary, summary_table, write_results
 from pipeline.sweep.store import Store
-from pipeline.sweep.worker import FACTS, THREAD_VARIABLES, depend_on, refuse_another_book
+from pipeline.sweep.worker import FACTS, THREAD_VARIABLES, depend_on, refuse_another_book, stored
 
 DEFINITIONS = sorted((ROOT / "experiments" / "sweeps").glob("*.yml"))
 
@@ -339,6 +339,10 @@ def test_a_killed_worker_costs_its_run_a_retry_and_all_goes_to_s3(
         assert again, "the run of the killed worker did not begin again"
         return seed
 
+    # Until one is killed, workers reach the bucket; the one that takes its place does not.
+    with Client(cluster) as client:
+        given = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        client.run(os.environ.update, given)
     with ThreadPoolExecutor(1) as other:
         killed = other.submit(kill_one)
         table = sweep(asked, f"{bucket}/out", scheduler=cluster)
@@ -371,6 +375,80 @@ def test_nobody_is_waited_for_without_end(monkeypatch, tmp_path: Path, dead_url:
         pytest.raises(SweepError, match=r"has had no worker for 0\.5 seconds\. Start one"),
     ):
         sweep(one, tmp_path, scheduler=empty.scheduler_address)
+
+
+# ---- the store ----
+
+
+def finished_run(store: Store, name: str) -> dict:
+    """A run as a worker leaves it: its record and its notebook, in the store."""
+    facts = dict.fromkeys(FACTS, 1)
+    outcome = worker.Outcome(1.0, "", b"notebook", {"some.json": json.dumps(facts).encode()})
+    return stored(Run(name, "c", {}), outcome, {"code": 1}, store, ()).finished
+
+
+def test_a_resumed_sweep_asks_the_store_twice_however_many_runs_it_has(
+    tmp_path: Path, monkeypatch
+):
+    store = Store(str(tmp_path))
+    written = {f"run-{number}": finished_run(store, f"run-{number}") for number in range(20)}
+    store.write(the_cluster.INDEX, json.dumps(written).encode())
+    asked = Counter()
+    for name in ("find", "cat_file", "cat", "info", "exists", "ls"):
+        method = getattr(store.files, name)
+        monkeypatch.setattr(
+            store.files,
+            name,
+            lambda *given, name=name, method=method, **more: (
+                asked.update([name]) or method(*given, **more)
+            ),
+        )
+    there = store.listing()
+    expected = {run: {"code": 1} for run in written}
+    index = the_cluster.read_index(there, store)
+    assert the_cluster.find_finished(expected, index, there, store) == written
+    assert asked["find"] == asked["cat_file"] == 1 and asked["cat"] + asked["exists"] == 0
+
+
+@pytest.mark.parametrize("harm", ["record gone", "record cut", "notebook gone", "other code"])
+@pytest.mark.parametrize("indexed", [True, False])
+def test_what_is_not_whole_is_not_finished(tmp_path: Path, harm: str, indexed: bool):
+    store = Store(str(tmp_path))
+    index = {"run": finished_run(store, "run"), "other": finished_run(store, "other")}
+    if indexed:
+        store.write(the_cluster.INDEX, json.dumps(index).encode())
+    record = tmp_path / "records" / "run" / "some.json"
+    if harm == "record gone":
+        record.unlink()
+    elif harm == "record cut":
+        record.write_bytes(record.read_bytes()[:-1])
+    elif harm == "notebook gone":
+        (tmp_path / "executed" / "run.ipynb").unlink()
+    else:  # another sweep was here after the index was written
+        says = json.loads((tmp_path / "finished" / "run.json").read_text(encoding="utf-8"))
+        store.write("finished/run.json", json.dumps(says | {"depends_on": {}}).encode())
+    there = store.listing()
+    known = the_cluster.read_index(there, store)
+    expected = {run: {"code": 1} for run in index}
+    assert list(the_cluster.find_finished(expected, known, there, store)) == ["other"]
+
+
+def test_workers_write_for_themselves_unless_their_folder_is_another(
+    book: Path, cluster: str, begun, monkeypatch, tmp_path: Path
+):
+    asked = runs_of([Grid(["01-dice"], {"seed": [7]}, {"num_steps": 1})])
+
+    def never(*_):
+        raise AssertionError("the worker did not write")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(the_cluster, "stored", never)
+        sweep(asked, tmp_path / "near", scheduler=cluster)
+    monkeypatch.setattr(Store, "mark", lambda *_: "of a folder on another machine")
+    table = sweep(asked, tmp_path / "far", scheduler=cluster)
+    assert table["status"].tolist() == ["done"]
+    for folder in ("near", "far"):
+        assert len(list((tmp_path / folder / "records").glob("*/dice.json"))) == 1
 
 
 # ---- what comes out ----
