@@ -51,8 +51,12 @@ def statements(source: str) -> list[Statement]:
     >>> sorted(one.set), sorted(one.used)
     (['total'], ['numbers', 'sum', 'weight'])
     """
-    tree = ast.parse(re.sub(r"^\s*[%!].*$", "pass", source, flags=re.MULTILINE))
-    return [_statement(node) for node in tree.body]
+    return [_statement(node) for node in parsed(source).body]
+
+
+def parsed(source: str) -> ast.Module:
+    """A cell without lines of IPython's own syntax."""
+    return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE))
 
 
 def leading_to(sources: Sequence[str], roots: Container[int]) -> list[bool]:

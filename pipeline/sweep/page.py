@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from pipeline.names import RECORDS, Notebook, leading_to, statements
+from pipeline.names import RECORDS, Notebook, leading_to, parsed, statements
 from pipeline.notebooks import code_cells
 
 SETTINGS = ("check_parameters", "set_seed", "use_device")  # they set what no name holds
@@ -23,7 +23,10 @@ def for_records(notebook: NotebookNode) -> NotebookNode:
     """
     code = code_cells(notebook)
     sources = [cell.source for cell in code]
-    records = set(_saving(sources))
+    try:
+        records = set(_saving(sources))
+    except SyntaxError:  # the run will say where
+        records = set()
     if not records:
         return notebook
     always = {
@@ -64,7 +67,7 @@ def _saving(sources: Sequence[str]) -> list[int]:
 def _saves_only_twins(source: str) -> bool:
     models = [
         keyword.value
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == RECORDS[0]
         for keyword in node.keywords
         if keyword.arg == "model"

@@ -81,6 +81,8 @@ def test_what_leads_to_a_record_is_found_by_its_names():
     assert "left out 5 of 14 code cells" in left.cells[0].source
     nothing_saved = page("seed = 0", "print(seed)")
     assert for_records(nothing_saved).cells == nothing_saved.cells
+    no_python = page("seed = 0", "print(seed", "save_record(seed)")
+    assert len(code_cells(for_records(no_python))) == 3
 
 
 def test_whole_pages_are_other_runs_of_which_all_is_run():
