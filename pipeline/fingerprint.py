@@ -11,16 +11,20 @@ or dates of files did. What other runs than the book's have left is removed.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from nbformat import NotebookNode
 
 from mnist_helpers.files import write_whole
 from pipeline.command_line import command_line
 from pipeline.contents import ROOT, chapters, left_alone
 from pipeline.leftovers import FORGOTTEN, forget_departed, forget_run
-from pipeline.notebooks import CHAPTERS, ChapterError, normalised, normalised_code, read
+from pipeline.notebooks import CHAPTERS, ChapterError, normalised, normalised_code, read, state
 from pipeline.run_records import has_lost_records
 from pipeline.values import ValuesError, read_parameters
 
@@ -29,6 +33,11 @@ LONG = {"06-deeper-cnn-long": ("06-deeper-cnn", {"num_steps": 20_001})}
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def whole(page: NotebookNode) -> NotebookNode:
+    """All of a chapter's page."""
+    return page
 
 
 def kept_results(code: list[str]) -> dict[str, str]:
@@ -52,28 +61,50 @@ def fingerprints(build: Path, parameters: dict[str, dict]) -> dict[str, dict]:
 
 def shared_facts() -> dict[str, object]:
     """What the outputs of every run depend on: the locked requirements and the helpers."""
+    helpers = sorted((ROOT / "mnist_helpers").glob("*.py"))
+    return _shared_facts(ROOT / "requirements.lock", *state(*helpers, ROOT / "requirements.lock"))
+
+
+@functools.lru_cache(maxsize=4)  # a worker asks before each run
+def _shared_facts(lock: Path, *files: tuple) -> dict[str, object]:
     return {
-        "requirements": digest((ROOT / "requirements.lock").read_text(encoding="utf-8")),
+        "requirements": digest(lock.read_text(encoding="utf-8")),
         "helpers": {
             path.name: digest(normalised(path.read_text(encoding="utf-8")))
-            for path in sorted((ROOT / "mnist_helpers").glob("*.py"))
+            for path, *_ in files
+            if path != lock
         },
     }
 
 
 def facts(
-    chapter: str, parameters: dict[str, object], data: dict | None, shared: dict[str, object]
+    chapter: str,
+    parameters: dict[str, object],
+    data: dict | None,
+    shared: dict[str, object],
+    part: Callable[[NotebookNode], NotebookNode] = whole,
 ) -> dict[str, object]:
-    """What the outputs of one run depend on; ``shared`` is what `shared_facts` found."""
-    code = normalised_code(read(CHAPTERS / f"{chapter}.ipynb"))
+    """What the outputs of one run depend on.
+
+    ``shared`` is what `shared_facts` found, ``part`` makes of a chapter's page what is run of it.
+    """
+    path = CHAPTERS / f"{chapter}.ipynb"
+    kept = sorted((ROOT / "mnist_helpers").glob("kept/*/*.json"))
     return {
         "chapter": chapter,
         "parameters": parameters,
-        "code": [digest(cell) for cell in code],
-        "kept": kept_results(code),
+        **_chapter_facts(path, part, state(path, *kept)),
         "data": data,
         **shared,
     }
+
+
+@functools.lru_cache(maxsize=64)
+def _chapter_facts(
+    path: Path, part: Callable[[NotebookNode], NotebookNode], _: tuple
+) -> dict[str, object]:
+    code = normalised_code(part(read(path)))
+    return {"code": [digest(cell) for cell in code], "kept": kept_results(code)}
 
 
 def main(build: Path, parameters_file: str = "") -> None:

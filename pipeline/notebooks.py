@@ -25,6 +25,18 @@ class ChapterError(Exception):
     """A chapter that cannot be published; the message names it and says why."""
 
 
+def state(*paths: Path) -> tuple[tuple, ...]:
+    """What changes whenever one of these files does, or comes or goes: the key of a cache."""
+    found = []
+    for path in paths:
+        try:
+            is_now = path.stat()
+            found.append((path, is_now.st_ino, is_now.st_mtime_ns, is_now.st_size))
+        except OSError:
+            found.append((path,))
+    return tuple(found)
+
+
 def read(path: Path) -> NotebookNode:
     """Read a notebook in the current format.
 

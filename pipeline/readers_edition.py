@@ -31,6 +31,7 @@ from pybtex.database import BibliographyData, Person, parse_file
 from mnist_helpers.files import write_whole
 from mnist_helpers.numbers import PREFIX
 from pipeline.contents import ROOT, chapters, numbers, page_file, pages
+from pipeline.names import RECORDS, leading_to, statements
 from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, code_cells, published, read
 from pipeline.plain_markdown import Directive, MystError, Role, folded, plain
 from pipeline.repository import read_repository
@@ -46,7 +47,6 @@ IN_TEXT = re.compile(
 INCLUDED = {"results.md": "fig-results"}
 SOLUTION = "#### Solution"
 SOLUTION_EDGE = re.compile(r"^(?=:::\{solution-start\})|(?<=:::\{solution-end\}\n:::\n)", re.M)
-RECORDS = ("save_record", "save_weights")
 FROM_A_NOTEBOOK = "../html"  # where the pages lie, if _config.yml names no public address
 INSTALL = """# Installs what this notebook imports, where it is missing: in Colab, for instance.
 from importlib.util import find_spec
@@ -360,34 +360,19 @@ def with_what_is_needed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
     Machinery that shows nothing goes if no cell that stays uses a name that it sets, and it keeps
     no record: it only gave numbers to the prose, which has them now.
     """
-    needed: list[NotebookNode] = []
-    used: set[str] = set()
-    for cell in reversed([cell for cell in cells if cell.get("id") != FOR_COLAB]):
-        if cell.cell_type == "code":
-            names = Names(cell.source)
-            shows = any(not is_glued(output) for output in cell.outputs)
-            idle = not (shows or names.set & used or names.used & set(RECORDS))
-            if MACHINERY in cell.metadata.get("tags", []) and idle:
-                continue
-            used |= names.used
-        needed.append(cell)
-    return needed[::-1]
+    cells = [cell for cell in cells if cell.get("id") != FOR_COLAB]
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    stay = {number for number, cell in enumerate(code) if not is_idle_machinery(cell)}
+    needed = iter(leading_to([cell.source for cell in code], stay))
+    return [cell for cell in cells if cell.cell_type != "code" or next(needed)]
 
 
-class Names:
-    """The names that a cell sets, and those that it uses."""
-
-    def __init__(self, source: str):
-        tree = ast.parse(re.sub(r"^\s*[%!].*$", "pass", source, flags=re.MULTILINE))
-        self.set: set[str] = set()
-        self.used: set[str] = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Name):
-                (self.used if isinstance(node.ctx, ast.Load) else self.set).add(node.id)
-            elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                self.set.add(node.name)
-            elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                self.set |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+def is_idle_machinery(cell: NotebookNode) -> bool:
+    """Whether a hidden cell shows nothing and keeps no record."""
+    hidden = MACHINERY in cell.metadata.get("tags", [])
+    shows = any(not is_glued(output) for output in cell.outputs)
+    used = {name for each in statements(cell.source) for name in each.used}
+    return hidden and not shows and not used & set(RECORDS)
 
 
 def colophon(page: str, ran: NotebookNode, book: Book) -> str:

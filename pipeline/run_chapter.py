@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import json
 import os
 import re
@@ -21,6 +22,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import nbformat
 import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbclient.util import run_sync
@@ -34,8 +36,9 @@ from mnist_helpers import threads
 from mnist_helpers.parameters import ParameterError, check_parameters, unknown
 from pipeline.command_line import command_line
 from pipeline.contents import COMPARISON
+from pipeline.fingerprint import whole
 from pipeline.kernel import enter_book_environment
-from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, without_colours
+from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, state, without_colours
 from pipeline.progress import Progress
 from pipeline.run_records import replace_records
 
@@ -111,7 +114,13 @@ def threads_for_one_job() -> int:
 
 def chapter_parameters(chapter: str) -> dict[str, object]:
     """The parameters of a chapter, by name, with their defaults."""
-    known = papermill.inspect_notebook(read(CHAPTERS / f"{chapter}.ipynb"))
+    path = CHAPTERS / f"{chapter}.ipynb"
+    return dict(_parameters(path, state(path)))
+
+
+@functools.lru_cache(maxsize=64)  # a sweep asks a thousand times
+def _parameters(path: Path, _: tuple) -> dict[str, object]:
+    known = papermill.inspect_notebook(read(path))
     return {name: ast.literal_eval(each["default"]) for name, each in known.items()}
 
 
@@ -167,12 +176,14 @@ def execute(
     record_dir: Path,
     watch: Callable[[NotebookNode], None] = lambda notebook: None,
     cwd: Path | None = None,
+    part: Callable[[NotebookNode], NotebookNode] = whole,
 ) -> None:
     """Run a chapter into the notebook ``output``, which is kept as far as it got.
 
     This process gets the book's environment, which the kernel inherits, and with it
     OMP_NUM_THREADS. Give ``cwd`` only where no other thread of the process runs a chapter.
-    ``watch`` is called with the notebook that papermill then fills.
+    ``part`` makes of the chapter's page what is run of it. ``watch`` is called with the notebook
+    that papermill then fills.
 
     Raises ChapterError if a cell raised, ended its kernel or took too long, or the outputs must
         not be published.
@@ -180,9 +191,13 @@ def execute(
     enter_book_environment(output.parent / "settings")
     if "record_dir" in chapter_parameters(chapter):
         parameters = parameters | {"record_dir": str(record_dir.resolve())}
+    page = CHAPTERS / f"{chapter}.ipynb"
+    if part is not whole:
+        page = output.parent / f"{chapter}.ipynb"
+        nbformat.write(part(read(CHAPTERS / page.name)), page)
     try:
         papermill.execute_notebook(
-            CHAPTERS / f"{chapter}.ipynb",
+            page,
             output.resolve(),
             parameters=parameters,
             cwd=cwd,

@@ -1,12 +1,13 @@
 """Run chapters over a grid of parameters, on this machine's cores or on a Dask cluster.
 
-usage: sweep DEFINITION.yml OUTPUT [--workers N | --scheduler tcp://HOST:PORT]
+usage: sweep DEFINITION.yml OUTPUT [--workers N | --scheduler tcp://HOST:PORT] [--whole]
        sweep CHAPTER OUTPUT -p NAME VALUE,VALUE [-p ...]
 
 OUTPUT is a folder or an address such as s3://bucket/folder. Each run leaves its
 notebook in OUTPUT/executed and its records in OUTPUT/records/RUN; one that fails
 leaves its notebook in OUTPUT/failed. A finished run is not run again until its
-chapter's code, the helpers, the data or its parameters change.
+chapter's code, the helpers, the data or its parameters change. Of a chapter's page
+runs what its records depend on; all of it with --whole.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import sys
 from pathlib import Path
 
 from pipeline.command_line import command_line
+from pipeline.fingerprint import whole
 from pipeline.sweep.cluster import sweep
 from pipeline.sweep.definition import SweepError, read_definition, read_options, runs_of
+from pipeline.sweep.page import for_records
 
 
 def main(arguments: list[str]) -> int:
@@ -42,6 +45,11 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--workers", type=int, help="runs at once; as many as cores if not given")
     parser.add_argument("--scheduler", help="a running Dask cluster: tcp://HOST:PORT")
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="run whole pages, not only what their records depend on",
+    )
     asked = parser.parse_args(arguments)
     try:
         if not asked.what.endswith((".yml", ".yaml")):
@@ -50,7 +58,8 @@ def main(arguments: list[str]) -> int:
             raise SweepError("-p goes with a chapter; a definition file has its own grid.")
         else:
             grids = read_definition(Path(asked.what))
-        table = sweep(runs_of(grids), asked.output, asked.workers, asked.scheduler)
+        part = whole if asked.whole else for_records
+        table = sweep(runs_of(grids), asked.output, asked.workers, asked.scheduler, part)
     except SweepError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,9 +1,10 @@
-"""Hands the runs of a sweep to Dask, and keeps what comes back."""
+"""Hands the runs of a sweep to Dask, whose workers put what comes out into the store."""
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,16 +16,33 @@ from tqdm import tqdm
 
 from mnist_helpers.threads import core_count
 from pipeline.sweep.definition import Run, SweepError
+from pipeline.sweep.page import for_records
 from pipeline.sweep.results import write_results
-from pipeline.sweep.store import Store
-from pipeline.sweep.worker import THREAD_VARIABLES, Outcome, depend_on, run_here
+from pipeline.sweep.store import Entry, Store
+from pipeline.sweep.worker import (
+    THREAD_VARIABLES,
+    Outcome,
+    Part,
+    Place,
+    depend_on,
+    digest_of,
+    in_short,
+    run_here,
+    stored,
+)
 
 PATIENCE = 60  # seconds to wait for a scheduler, and for a first worker
-LOOK_AGAIN = 10  # seconds after which we look whether workers have come or gone
+LOOK_AGAIN = 10  # seconds after which we look whether anybody is there at all
+COUNT_AGAIN = 1  # seconds after which we count the workers, who come and go
+INDEX = "index.json"  # what the files of `finished` say, to be read at once
 
 
 def sweep(
-    runs: list[Run], output: str | Path, workers: int | None = None, scheduler: str | None = None
+    runs: list[Run],
+    output: str | Path,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    part: Part = for_records,
 ) -> pd.DataFrame:
     """Run what is not finished yet, and write the tables and the figure of all.
 
@@ -34,6 +52,7 @@ def sweep(
         workers: How many runs at once on this machine; as many as there are cores if not given.
             The cores are shared out among them.
         scheduler: The address of a running Dask cluster, which is used instead.
+        part: What of a chapter's page is run: by default, what leads to its records.
     Returns: One row a run: run, chapter, status ("done" or "failed"), message, seconds, its
         parameters, and the mean test accuracy of each model in percent.
     Raises SweepError if the output cannot be written; if there are more workers than cores, or
@@ -48,24 +67,38 @@ def sweep(
     store = Store(str(output))
     # Whether we may write there is to be known now, and not after the first run.
     store.write("runs.json", as_json({run.name: [run.chapter, run.parameters] for run in runs}))
-    expected = depend_on(runs)
-    waiting = [run for run in runs if not is_finished(run, expected[run.name], store)]
+    place = Place(store.address, store.mark("runs.json"))
+    expected = depend_on(runs, part)
+    there = store.listing()
+    index = read_index(there, store)
+    finished = find_finished(expected, index, there, store)
+    waiting = [run for run in runs if run.name not in finished]
     if len(waiting) < len(runs):
         print(f"{len(runs) - len(waiting)} of {len(runs)} runs are finished already.")
     failures = {}
     if waiting:
-        with (
-            client(scheduler, min(workers or cores, len(waiting))) as dask_client,
-            tqdm(total=len(waiting), unit="run", disable=False) as bar,
-        ):
-            for run, outcome in outcomes(dask_client, waiting, expected):
-                store_outcome(run, outcome, expected[run.name], store)
-                if outcome.message:
-                    failures[run.name] = outcome
-                    bar.write(f"{run.name} failed: {outcome.message}", file=sys.stderr)
-                    bar.set_postfix(failed=len(failures))
-                bar.update()
-    return write_results(runs, failures, store)
+        old = left_by(waiting, there)
+        try:
+            with (
+                client(scheduler, min(workers or cores, len(waiting))) as dask_client,
+                tqdm(total=len(waiting), unit="run", disable=False) as bar,
+            ):
+                tasks = [(run, expected[run.name], place, old[run.name], part) for run in waiting]
+                for (run, *_), outcome in outcomes(dask_client, tasks):
+                    if not outcome.is_stored:  # its worker cannot write there, or is no more
+                        outcome = stored(run, outcome, expected[run.name], store, old[run.name])
+                    if outcome.message:
+                        failures[run.name] = outcome
+                        bar.write(f"{run.name} failed: {outcome.message}", file=sys.stderr)
+                        bar.set_postfix(failed=len(failures))
+                    else:
+                        finished[run.name] = outcome.finished
+                    bar.update()
+        finally:  # also of a sweep that is stopped
+            store.write(INDEX, json.dumps(index | finished).encode())
+    elif finished != {run: index.get(run) for run in finished}:
+        store.write(INDEX, json.dumps(index | finished).encode())
+    return write_results(runs, failures, finished, store)
 
 
 # ---- the cluster ----
@@ -103,28 +136,30 @@ def threads_for_each_of(workers: int) -> dict[str, str]:
     return dict.fromkeys(THREAD_VARIABLES, str(core_count() // workers))
 
 
-def outcomes(
-    dask_client: Client, runs: list[Run], expected: dict[str, dict]
-) -> Iterator[tuple[Run, Outcome]]:
-    """Each run with what came of it, as they end.
+def outcomes(dask_client: Client, tasks: list[tuple]) -> Iterator[tuple[tuple, Outcome]]:
+    """Each task, which is what `run_here` takes, with what came of it, as they end.
 
     The cluster gets as many runs as it has threads, and another for each that ends. Given all at
     once, they would queue at the workers, and Dask holds whatever waits at a worker that is killed
     to be a possible cause.
     """
-    waiting, futures = deque(runs), {}
+    waiting, futures, ended = deque(tasks), {}, []
+    threads, counted = 0, -COUNT_AGAIN
     while waiting or futures:
-        threads = sum(dask_client.nthreads().values())
-        while waiting and len(futures) < max(threads, 1):
-            run = waiting.popleft()
-            future = dask_client.submit(run_here, run, expected[run.name], pure=False)
-            futures[future] = run
-        try:
-            ended = wait(list(futures), LOOK_AGAIN, "FIRST_COMPLETED").done
-        except TimeoutError:
-            refuse_to_wait_for_nobody(dask_client)
-            continue
+        if time.monotonic() - counted >= COUNT_AGAIN:
+            threads, counted = sum(dask_client.nthreads().values()), time.monotonic()
+        while waiting and len(futures) < max(threads, 1) + len(ended):
+            task = waiting.popleft()
+            futures[dask_client.submit(run_here, *task, pure=False)] = task
+        # Only now: while we ask what came of these, the workers have begun with the next.
         yield from [(futures.pop(future), outcome_of(future)) for future in ended]
+        if not futures:
+            break
+        try:
+            ended = list(wait(list(futures), LOOK_AGAIN, "FIRST_COMPLETED").done)
+        except TimeoutError:
+            ended = []
+            refuse_to_wait_for_nobody(dask_client)
 
 
 def refuse_to_wait_for_nobody(dask_client: Client) -> None:
@@ -159,35 +194,51 @@ def reason(error: BaseException) -> str:
 # ---- what is stored ----
 
 
-def is_finished(run: Run, expected: dict[str, object], store: Store) -> bool:
-    """Whether the store has the run, of the same code, data and parameters."""
-    finished = store.read(f"finished/{run.name}.json")
-    if finished is None or not store.exists(f"executed/{run.name}.ipynb"):
-        return False
-    return json.loads(finished)["depends_on"] == expected
+def read_index(there: dict[str, Entry], store: Store) -> dict[str, dict]:
+    """What the files of ``finished`` say, by the run's name, as far as they have not changed."""
+    index = json.loads(store.read(INDEX) or b"{}") if INDEX in there else {}
+    return {
+        run: says
+        for run, says in index.items()
+        if f"finished/{run}.json" in there
+        and there[f"finished/{run}.json"].mark == says["mark"] != ""
+    }
 
 
-def store_outcome(run: Run, outcome: Outcome, expected: dict[str, object], store: Store) -> None:
-    """Store what a run left in place of what it left before.
+def find_finished(
+    expected: dict[str, dict], index: dict[str, dict], there: dict[str, Entry], store: Store
+) -> dict[str, dict]:
+    """The runs that the store has whole, of the same code, data and parameters, by name.
 
-    The file in ``finished`` goes first and comes last: where it is, all else is.
+    The files in ``finished`` of which the index knows nothing are read.
     """
-    for old in (
-        f"finished/{run.name}.json",
-        f"executed/{run.name}.ipynb",
-        f"failed/{run.name}.ipynb",
-        f"records/{run.name}",
-    ):
-        store.remove(old)
-    if outcome.message:
-        if outcome.notebook:
-            store.write(f"failed/{run.name}.ipynb", outcome.notebook)
-        return
-    for name, content in outcome.records.items():
-        store.write(f"records/{run.name}/{name}", content)
-    store.write(f"executed/{run.name}.ipynb", outcome.notebook)
-    finished = {"seconds": round(outcome.seconds, 1), "depends_on": expected}
-    store.write(f"finished/{run.name}.json", as_json(finished))
+    known = {run: index[run] for run in expected if run in index}
+    names = {f"finished/{run}.json": run for run in expected if run not in index}
+    for name, content in store.read_all(name for name in names if name in there).items():
+        known[names[name]] = in_short(json.loads(content), there[name].mark)
+    return {
+        run: says
+        for run, says in known.items()
+        if says["depends_on"] == digest_of(expected[run]) and is_whole(says, there)
+    }
+
+
+def is_whole(says: dict, there: dict[str, Entry]) -> bool:
+    """Whether all is there that belongs to a finished run; an older book did not say what does."""
+    return "files" in says and all(
+        name in there and there[name].size == size for name, size in says["files"].items()
+    )
+
+
+def left_by(runs: list[Run], there: dict[str, Entry]) -> dict[str, list[str]]:
+    """What earlier runs by the same names left in the store, by the run's name."""
+    left = {run.name: [] for run in runs}
+    for name in there:
+        folder, _, rest = name.partition("/")
+        run = rest.partition("/")[0] if folder == "records" else rest.rpartition(".")[0]
+        if folder in ("finished", "executed", "failed", "records") and run in left:
+            left[run].append(name)
+    return left
 
 
 def as_json(content: object) -> bytes:

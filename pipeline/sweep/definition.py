@@ -3,7 +3,7 @@
 A definition is a small YAML file: a grid, or a list of grids.
 
     chapter: 03-mlp                  # or a list of chapters
-    grid: {seed: [0, 1, 2]}          # every combination of these values
+    grid: {seed: 0..4}               # every combination; 0..4, [0, 9] or [0..4, 9]
     fixed: {data_set: fashion_mnist} # what all runs have in common
     not_kept: ["*_keras"]            # models that `experiments.keep` leaves out
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ from pipeline.run_chapter import check_settings
 from pipeline.values import ValuesError, read_values
 
 FOLDERS = ("record_dir", "log_dir")  # each run writes to a folder of its own
+RANGE = re.compile(r"([+-]?\d+)\.\.([+-]?\d+)")  # 0..39: both ends belong to it
+LONGEST_RANGE = 10_000  # values; more is a slip of the finger
 LONGEST_NAME = 100  # characters; with its ending well below the 255 bytes of a file system
 
 
@@ -103,7 +106,7 @@ def _grid(entry: object, path: Path) -> Grid:
     chapters = entry["chapter"]
     return Grid(
         [chapters] if isinstance(chapters, str) else chapters,
-        entry.get("grid", {}),
+        {name: _spelled_out(name, values) for name, values in entry.get("grid", {}).items()},
         entry.get("fixed", {}),
         entry.get("not_kept", []),
     )
@@ -112,18 +115,45 @@ def _grid(entry: object, path: Path) -> Grid:
 def read_options(chapter: str, options: Iterable[tuple[str, str]]) -> Grid:
     """The grid of ``-p`` options: names, and values with commas between.
 
-    >>> read_options("03-mlp", [("seed", "0,1"), ("learning_rate", "1e-1")]).values
-    {'seed': [0, 1], 'learning_rate': [0.1]}
+    >>> read_options("03-mlp", [("seed", "0..2,9"), ("learning_rate", "1e-1")]).values
+    {'seed': [0, 1, 2, 9], 'learning_rate': [0.1]}
     """
     values = {}
     for name, text in options:
         if name in values:
             raise SweepError(f"-p {name} is given twice; put its values in one list: 1,2,3.")
         try:
-            values[name] = read_values(f"[{text}]")
+            values[name] = _spelled_out(name, read_values(f"[{text}]"))
         except ValuesError as error:
             raise SweepError(f"-p {name} {text!r} {error}") from error
     return Grid([chapter], values)
+
+
+def _spelled_out(name: str, values: object) -> object:
+    """The values of a parameter, with the numbers that ranges such as 0..39 stand for."""
+    if isinstance(values, str) and ".." in values:
+        values = [values]
+    if not isinstance(values, list):
+        return values  # `runs_of` says what is wrong with it
+    return [each for value in values for each in _range(name, value)]
+
+
+def _range(name: str, value: object) -> Iterable[object]:
+    """The whole numbers of a range, or the one value that is none."""
+    if not isinstance(value, str) or ".." not in value:
+        return [value]
+    ends = RANGE.fullmatch(value.strip())
+    if not ends:
+        raise SweepError(f"{name} is {value!r}; a range has a whole number at each end: 0..39.")
+    first, last = map(int, ends.groups())
+    if first > last:
+        raise SweepError(f"{name} is {value!r}; a range begins with the smaller: {last}..{first}.")
+    if last - first >= LONGEST_RANGE:
+        raise SweepError(
+            f"{name} is {value!r}, {last - first + 1:,} values; "
+            f"a range may have {LONGEST_RANGE:,}."
+        )
+    return range(first, last + 1)
 
 
 # ---- runs ----

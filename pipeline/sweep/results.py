@@ -16,30 +16,22 @@ from pipeline.sweep.definition import Run
 from pipeline.sweep.store import Store
 from pipeline.sweep.worker import Outcome
 
-FACTS = (
-    "model",
-    "data_set",
-    "data_source",
-    "split",
-    "num_steps",
-    "test_accuracy",
-    "validation_accuracy",
-    "test_size",
-    "parameter_count",
-    "train_seconds",
-    "device",
-)
 LUCK = ("seed", "num_seeds")  # parameters that change the luck of a run, and no more
 
 
-def write_results(runs: list[Run], failures: Mapping[str, Outcome], store: Store) -> pd.DataFrame:
+def write_results(
+    runs: list[Run],
+    failures: Mapping[str, Outcome],
+    finished: Mapping[str, dict],
+    store: Store,
+) -> pd.DataFrame:
     """Write a table of runs, one of records, one of settings with its figure; return the first.
 
-    Everything is read back from the store, so a sweep that was resumed gives the same tables as
-    one that was not.
+    Everything else is as the store has it in ``finished``, by the run's name, so a sweep that was
+    resumed gives the same tables as one that was not.
     """
-    records = record_table([run for run in runs if run.name not in failures], store)
-    tables = {"sweep": run_table(runs, failures, records, store), "records": records}
+    records = record_table([run for run in runs if run.name not in failures], finished)
+    tables = {"sweep": run_table(runs, failures, records, finished), "records": records}
     if len(records):
         setting = ["chapter", "model", *varied(runs)]
         tables["summary"] = summary_table(records, setting)
@@ -52,27 +44,28 @@ def write_results(runs: list[Run], failures: Mapping[str, Outcome], store: Store
     return tables["sweep"]
 
 
-def record_table(runs: list[Run], store: Store) -> pd.DataFrame:
+def record_table(runs: list[Run], finished: Mapping[str, dict]) -> pd.DataFrame:
     """One row a record: run, chapter, the record's facts, and the run's parameters.
 
     ``seed`` is the record's: a run of 05-luck leaves a record for each of many.
     """
-    rows = []
-    for run in runs:
-        for name in store.names(f"records/{run.name}"):
-            if name.endswith(".json"):
-                record = json.loads(store.read(name))
-                rows.append(
-                    {"run": run.name, "chapter": run.chapter}
-                    | {fact: record[fact] for fact in FACTS}
-                    | in_columns(run.parameters)
-                    | {"seed": record["seed"]}
-                )
-    return as_table(rows)
+    return as_table(
+        [
+            {"run": run.name, "chapter": run.chapter}
+            | {fact: value for fact, value in record.items() if fact != "seed"}
+            | in_columns(run.parameters)
+            | {"seed": record["seed"]}
+            for run in runs
+            for record in finished[run.name]["records"]
+        ]
+    )
 
 
 def run_table(
-    runs: list[Run], failures: Mapping[str, Outcome], records: pd.DataFrame, store: Store
+    runs: list[Run],
+    failures: Mapping[str, Outcome],
+    records: pd.DataFrame,
+    finished: Mapping[str, dict],
 ) -> pd.DataFrame:
     """One row a run: how it ended, its parameters, and each model's mean test accuracy."""
     rows = []
@@ -82,7 +75,7 @@ def run_table(
             message, seconds = outcome.message, outcome.seconds
         else:
             status, message = "done", ""
-            seconds = json.loads(store.read(f"finished/{run.name}.json"))["seconds"]
+            seconds = finished[run.name]["seconds"]
         rows.append(
             {"run": run.name, "chapter": run.chapter}
             | {"status": status, "message": message, "seconds": seconds}

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import wait_for
-from distributed import KilledWorker, LocalCluster
+from distributed import Client, KilledWorker, LocalCluster
 from moto.server import ThreadedMotoServer
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -30,10 +30,18 @@ from pipeline.sweep import cluster as the_cluster
 from pipeline.sweep import definition, worker
 from pipeline.sweep.__main__ import main
 from pipeline.sweep.cluster import sweep, threads_for_each_of
-from pipeline.sweep.definition import Grid, Run, SweepError, read_definition, run_name, runs_of
-from pipeline.sweep.results import FACTS, plot_summary, summary_table, write_results
+from pipeline.sweep.definition import (
+    Grid,
+    Run,
+    SweepError,
+    read_definition,
+    read_options,
+    run_name,
+    runs_of,
+)
+from pipeline.sweep.results import plot_summary, summary_table, write_results
 from pipeline.sweep.store import Store
-from pipeline.sweep.worker import THREAD_VARIABLES, depend_on, refuse_another_book
+from pipeline.sweep.worker import FACTS, THREAD_VARIABLES, depend_on, refuse_another_book, stored
 
 DEFINITIONS = sorted((ROOT / "experiments" / "sweeps").glob("*.yml"))
 
@@ -87,6 +95,34 @@ def test_a_definition_that_makes_no_sense_is_refused(tmp_path: Path, text: str, 
     path.write_text(text, encoding="utf-8")
     with pytest.raises(SweepError, match=message):
         runs_of(read_definition(path))
+
+
+def test_forty_seeds_have_a_short_spelling(tmp_path: Path):
+    path = tmp_path / "some.yml"
+    path.write_text("chapter: 03-mlp\ngrid: {seed: 0..39, batch_size: [8..9, 64]}", "utf-8")
+    forty = list(range(40))
+    assert [grid.values for grid in read_definition(path)] == [
+        {"seed": forty, "batch_size": [8, 9, 64]}
+    ]
+    assert read_options("03-mlp", [("seed", "0..39")]).values == {"seed": forty}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0..x", "seed is '0..x'; a range has a whole number at each end: 0..39"),
+        ("0...9", "whole number at each end"),
+        ("0.5..2.5", "whole number at each end"),
+        ("5..2", "seed is '5..2'; a range begins with the smaller: 2..5"),
+        ("0..10000", "seed is '0..10000', 10,001 values; a range may have 10,000"),
+    ],
+)
+def test_a_range_that_makes_no_sense_is_refused(tmp_path: Path, text: str, message: str):
+    with pytest.raises(SweepError, match=message):
+        read_options("03-mlp", [("seed", text)])
+    (tmp_path / "some.yml").write_text(f"chapter: 03-mlp\ngrid: {{seed: {text}}}", "utf-8")
+    with pytest.raises(SweepError, match=message):
+        read_definition(tmp_path / "some.yml")
 
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
@@ -202,7 +238,7 @@ def book(tmp_path_factory) -> Path:
 def cluster(book: Path) -> str:
     """The address of a scheduler with two worker processes, which serves two tests."""
     with LocalCluster(
-        2, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0"
+        n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0"
     ) as running:
         yield running.scheduler_address
 
@@ -303,6 +339,10 @@ def test_a_killed_worker_costs_its_run_a_retry_and_all_goes_to_s3(
         assert again, "the run of the killed worker did not begin again"
         return seed
 
+    # Until one is killed, workers reach the bucket; the one that takes its place does not.
+    with Client(cluster) as client:
+        given = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        client.run(os.environ.update, given)
     with ThreadPoolExecutor(1) as other:
         killed = other.submit(kill_one)
         table = sweep(asked, f"{bucket}/out", scheduler=cluster)
@@ -325,7 +365,7 @@ def test_a_run_that_kills_its_workers_is_a_failed_run():
 def test_nobody_is_waited_for_without_end(monkeypatch, tmp_path: Path, dead_url: str):
     monkeypatch.setattr(the_cluster, "PATIENCE", 0.5)
     monkeypatch.setattr(the_cluster, "LOOK_AGAIN", 0.1)
-    monkeypatch.setattr(the_cluster, "depend_on", lambda runs: {"a-run": {}})
+    monkeypatch.setattr(the_cluster, "depend_on", lambda runs, part: {"a-run": {}})
     one = [Run("a-run", "03-mlp", {})]
     dead = dead_url.replace("http", "tcp").rstrip("/")
     with pytest.raises(SweepError, match=f"No Dask scheduler answers at '{dead}'"):
@@ -335,6 +375,80 @@ def test_nobody_is_waited_for_without_end(monkeypatch, tmp_path: Path, dead_url:
         pytest.raises(SweepError, match=r"has had no worker for 0\.5 seconds\. Start one"),
     ):
         sweep(one, tmp_path, scheduler=empty.scheduler_address)
+
+
+# ---- the store ----
+
+
+def finished_run(store: Store, name: str) -> dict:
+    """A run as a worker leaves it: its record and its notebook, in the store."""
+    facts = dict.fromkeys(FACTS, 1)
+    outcome = worker.Outcome(1.0, "", b"notebook", {"some.json": json.dumps(facts).encode()})
+    return stored(Run(name, "c", {}), outcome, {"code": 1}, store, ()).finished
+
+
+def test_a_resumed_sweep_asks_the_store_twice_however_many_runs_it_has(
+    tmp_path: Path, monkeypatch
+):
+    store = Store(str(tmp_path))
+    written = {f"run-{number}": finished_run(store, f"run-{number}") for number in range(20)}
+    store.write(the_cluster.INDEX, json.dumps(written).encode())
+    asked = Counter()
+    for name in ("find", "cat_file", "cat", "info", "exists", "ls"):
+        method = getattr(store.files, name)
+        monkeypatch.setattr(
+            store.files,
+            name,
+            lambda *given, name=name, method=method, **more: (
+                asked.update([name]) or method(*given, **more)
+            ),
+        )
+    there = store.listing()
+    expected = {run: {"code": 1} for run in written}
+    index = the_cluster.read_index(there, store)
+    assert the_cluster.find_finished(expected, index, there, store) == written
+    assert asked["find"] == asked["cat_file"] == 1 and asked["cat"] + asked["exists"] == 0
+
+
+@pytest.mark.parametrize("harm", ["record gone", "record cut", "notebook gone", "other code"])
+@pytest.mark.parametrize("indexed", [True, False])
+def test_what_is_not_whole_is_not_finished(tmp_path: Path, harm: str, indexed: bool):
+    store = Store(str(tmp_path))
+    index = {"run": finished_run(store, "run"), "other": finished_run(store, "other")}
+    if indexed:
+        store.write(the_cluster.INDEX, json.dumps(index).encode())
+    record = tmp_path / "records" / "run" / "some.json"
+    if harm == "record gone":
+        record.unlink()
+    elif harm == "record cut":
+        record.write_bytes(record.read_bytes()[:-1])
+    elif harm == "notebook gone":
+        (tmp_path / "executed" / "run.ipynb").unlink()
+    else:  # another sweep was here after the index was written
+        says = json.loads((tmp_path / "finished" / "run.json").read_text(encoding="utf-8"))
+        store.write("finished/run.json", json.dumps(says | {"depends_on": {}}).encode())
+    there = store.listing()
+    known = the_cluster.read_index(there, store)
+    expected = {run: {"code": 1} for run in index}
+    assert list(the_cluster.find_finished(expected, known, there, store)) == ["other"]
+
+
+def test_workers_write_for_themselves_unless_their_folder_is_another(
+    book: Path, cluster: str, begun, monkeypatch, tmp_path: Path
+):
+    asked = runs_of([Grid(["01-dice"], {"seed": [7]}, {"num_steps": 1})])
+
+    def never(*_):
+        raise AssertionError("the worker did not write")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(the_cluster, "stored", never)
+        sweep(asked, tmp_path / "near", scheduler=cluster)
+    monkeypatch.setattr(Store, "mark", lambda *_: "of a folder on another machine")
+    table = sweep(asked, tmp_path / "far", scheduler=cluster)
+    assert table["status"].tolist() == ["done"]
+    for folder in ("near", "far"):
+        assert len(list((tmp_path / folder / "records").glob("*/dice.json"))) == 1
 
 
 # ---- what comes out ----
@@ -350,12 +464,12 @@ def several(tmp_path: Path) -> Store:
         for seed in (0, 1)
     ]
     asked.append(Run("fit", "02-logistic-regression", {"C": 0.5}))
+    finished = {}
     for number, run in enumerate(asked):
         facts = dict.fromkeys(FACTS, 1) | {"model": run.chapter[3:], "seed": number}
         facts |= {"num_steps": 20 if "batch_size" in run.parameters else None}
-        store.write(f"records/{run.name}/some.json", json.dumps(facts).encode())
-        store.write(f"finished/{run.name}.json", b'{"seconds": 1.0}')
-    write_results(asked, {}, store)
+        finished[run.name] = {"seconds": 1.0, "records": [facts]}
+    write_results(asked, {}, finished, store)
     return store
 
 
