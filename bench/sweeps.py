@@ -23,6 +23,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from pipeline.command_line import command_line
+
 ROOT = Path(__file__).resolve().parents[1]
 STUB_SECONDS = 0.1
 CHAPTER = {
@@ -166,4 +168,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with command_line():
+        main(sys.argv[1:])

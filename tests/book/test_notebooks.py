@@ -13,8 +13,8 @@ import pytest
 
 from mnist_helpers.parameters import RULES
 from pipeline.contents import ROOT, chapters, main_line, numbers
+from pipeline.names import statements
 from pipeline.notebooks import CHAPTERS, CHECKED, code_cells, read
-from pipeline.readers_edition import Names
 from pipeline.repository import read_repository
 from pipeline.tidy_notebooks import tidy
 
@@ -226,10 +226,9 @@ def test_code_on_the_page_uses_nothing_that_the_page_does_not_show(path: Path):
     for cell in code_cells(read(path)):
         if "remove-input" in tags(cell):
             continue
-        names, nodes = Names(cell.source), list(ast.walk(ast.parse(cell.source)))
-        shown |= names.set | {node.arg for node in nodes if isinstance(node, ast.arg)}
-        shown |= {node.name for node in nodes if isinstance(node, ast.ExceptHandler)}
-        missing += sorted(names.used - shown)
+        here = statements(cell.source)
+        shown |= {name for statement in here for name in statement.set}
+        missing += sorted({name for statement in here for name in statement.used} - shown)
     assert missing == []
 
 
