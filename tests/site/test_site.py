@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
 import http.server
@@ -15,7 +16,7 @@ from urllib.parse import urlparse
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 
 from pipeline.contents import chapters, main_line, pages
 from pipeline.draw.pack import MODELS
@@ -219,7 +220,8 @@ def looked_at(browser: Browser, address: str, name: str) -> Look:
     tab.evaluate(UNFOLD)
     narrow_width = tab.evaluate("document.documentElement.scrollWidth")
     cut_off = tab.evaluate(CUT_OFF)
-    tab.wait_for_timeout(500)  # the theme takes that long to see what scrolls
+    with contextlib.suppress(TimeoutError):  # the theme takes its time to see what scrolls
+        tab.wait_for_function(SCROLLS_BY_KEYBOARD, timeout=5_000)
     narrow = violations(tab, RULES_OF_WIDTH)
 
     tab.set_viewport_size({"width": 1280, "height": 740})
@@ -363,13 +365,19 @@ def test_a_quiz_marks_itself_from_the_keyboard(browser: Browser, address: str, n
 
 # What has the focus: a number of its own, and whether it is in sight and looks other than without.
 # A solution's button lies over the whole title, and the title has the ring.
+SCROLLS_BY_KEYBOARD = """() =>
+    [...document.querySelectorAll(".pst-scrollable-table-container")].every(
+        table => table.scrollWidth <= table.clientWidth || table.tabIndex === 0)"""
+
 FOCUSED = """() => {
     const element = document.activeElement, title = element.closest(".admonition-title");
     window.met ??= new Map();
     if (!met.has(element)) met.set(element, met.size);
-    const box = element.getBoundingClientRect();
+    const toggle = element.querySelector(":scope > .toctree-toggle");  // the theme's ring is there
+    const box = (toggle ?? element).getBoundingClientRect();
     const inSight = box.width > 0 && box.bottom > 0 && box.top < innerHeight;
-    const look = () => [getComputedStyle(element), title && getComputedStyle(title, "::before")]
+    const look = () => [getComputedStyle(element), title && getComputedStyle(title, "::before"),
+        toggle && getComputedStyle(toggle)]
         .map(style => style && [style.outline, style.boxShadow]).join();
     const withFocus = look();
     element.blur();
