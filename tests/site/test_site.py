@@ -220,7 +220,8 @@ def looked_at(browser: Browser, address: str, name: str) -> Look:
     tab.evaluate(UNFOLD)
     narrow_width = tab.evaluate("document.documentElement.scrollWidth")
     cut_off = tab.evaluate(CUT_OFF)
-    with contextlib.suppress(TimeoutError):  # the theme takes its time to see what scrolls
+    tab.wait_for_timeout(500)  # the theme takes that long to see what scrolls, or longer
+    with contextlib.suppress(TimeoutError):  # axe says what is at fault
         tab.wait_for_function(SCROLLS_BY_KEYBOARD, timeout=5_000)
     narrow = violations(tab, RULES_OF_WIDTH)
 
@@ -366,8 +367,8 @@ def test_a_quiz_marks_itself_from_the_keyboard(browser: Browser, address: str, n
 # What has the focus: a number of its own, and whether it is in sight and looks other than without.
 # A solution's button lies over the whole title, and the title has the ring.
 SCROLLS_BY_KEYBOARD = """() =>
-    [...document.querySelectorAll(".pst-scrollable-table-container")].every(
-        table => table.scrollWidth <= table.clientWidth || table.tabIndex === 0)"""
+    [...document.querySelectorAll("pre, .pst-scrollable-table-container")].every(
+        part => part.scrollWidth <= part.clientWidth || part.tabIndex === 0)"""
 
 FOCUSED = """() => {
     const element = document.activeElement, title = element.closest(".admonition-title");
