@@ -27,6 +27,7 @@ from pipeline.notebooks import (
     CHAPTERS,
     CHECKED,
     ChapterError,
+    code_cells,
     mentions,
     published,
     without_colours,
@@ -67,7 +68,7 @@ def assemble(build: Path) -> None:
         notebook = published(file, build / "executed" / file.name)
         ran.append(file.stem)
         from_sample |= mentions(notebook, "SampleDataWarning")
-        for cell in notebook.cells:  # a mark for the tests, which says nothing to a reader
+        for cell in code_cells(notebook):  # a mark for the tests, which tells a reader nothing
             cell.source = cell.source.removeprefix(f"{CHECKED}\n")
         notebook.cells[0].source = with_reading_time(notebook.cells[0].source, file)
         wanted[file] = nbformat.writes(notebook).encode()

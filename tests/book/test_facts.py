@@ -29,6 +29,10 @@ SYSTEMS, TABLES = (Path("mnist_helpers") / name for name in ("systems.py", "tabl
         "the setting chosen": (SYSTEMS, r'"_dropconnect" in'),
         "what the original printed": (SYSTEMS, r"\b92\.11\b"),
         "numbers with their sign": (TABLES, r":\+[^}]*f\}[\"']\.replace"),
+        "colours of positive and negative": (
+            Path("mnist_helpers/figures.py"),
+            r'"(RdBu|PuOr|PiYG|BrBG|coolwarm|bwr|seismic|RdYlBu)(_r)?"',
+        ),
         "lines of a table": (TABLES, r'^\s*f?"\|.*\|'),
     }.values(),
 )

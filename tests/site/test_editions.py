@@ -71,7 +71,7 @@ def test_no_cell_shows_what_its_last_line_returned_by_itself(name: str):
 @every_chapter
 def test_every_link_leads_to_a_place_on_a_page(name: str):
     links = set(LINK.findall(prose(name)))
-    assert len(links) > 2
+    assert len(links) > (2 if is_side_trip(name) else 5)
     for page, place in links:
         html = (BUILD / "html" / page).read_text(encoding="utf-8")
         assert not place or f'id="{place}"' in html, (page, place)

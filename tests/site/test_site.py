@@ -18,7 +18,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, TimeoutError, expect
 
-from pipeline.contents import chapters, main_line, pages
+from pipeline.contents import chapters, main_line, numbers, pages
 from pipeline.draw.pack import MODELS
 from pipeline.notebooks import CHAPTERS, code_cells, read
 
@@ -66,7 +66,8 @@ def test_every_figure_is_there_with_number_caption_and_alt_text(name: str):
         image = found.find("img")
         assert (SITE / "chapters" / image["src"]).resolve().stat().st_size > 500
         assert len(image["alt"]) > 20
-        assert re.match(r"Fig\. \d+", found.find("figcaption").get_text().strip())
+        number = rf"{numbers()[name]}\.\d+" if name in numbers() else r"\d+\b(?!\.\d)"
+        assert re.match(rf"Fig\. {number}", found.find("figcaption").get_text().strip())
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -414,6 +415,16 @@ def test_the_pages_lead_from_the_first_to_the_last():
     while following := page(visited[-1]).select_one("a.right-next"):
         visited.append(Path(following["href"]).stem)
     assert visited == PAGES
+
+
+@pytest.mark.parametrize(("address_once", "now"), [("experiments", "02-how-sure")])
+def test_an_address_that_was_given_up_leads_on(
+    browser: Browser, address: str, address_once: str, now: str
+):
+    tab = browser.new_page()
+    tab.goto(f"{address}/chapters/{address_once}.html")
+    tab.wait_for_url(f"**/chapters/{now}.html")
+    tab.close()
 
 
 def test_the_front_page_is_where_the_address_of_the_site_leads(browser: Browser, address: str):
