@@ -592,18 +592,6 @@ def test_a_second_finger_neither_draws_nor_ends_the_stroke_of_the_first(browser,
         assert columns.max() < 100  # where the second was, there is nothing
 
 
-def test_on_a_phone_one_draws_and_sees_all_answers_on_the_first_screen(browser, site):
-    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
-        tab = context.new_page()
-        tab.goto(site.as_uri())
-        wait_for_networks(tab)
-        # That these networks are poor ones is said only where they are.
-        tab.evaluate("document.querySelectorAll('article .warning').forEach((it) => it.remove())")
-        last = tab.locator("#draw-answers tr").last.bounding_box()
-        assert last["y"] + last["height"] <= 844
-        assert last["width"] <= 390
-
-
 def test_a_contrast_theme_shows_the_ink_and_the_shares(browser, site):
     theme = {"forced_colors": "active", "color_scheme": "dark"}
     with browser.new_context(**theme) as context:

@@ -417,6 +417,17 @@ def test_the_pages_lead_from_the_first_to_the_last():
     assert visited == PAGES
 
 
+def test_on_a_phone_one_draws_and_sees_all_answers_on_the_first_screen(browser, address: str):
+    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        tab = context.new_page()
+        tab.goto(f"{address}/chapters/draw.html")
+        # That these networks are poor ones is said only where they are.
+        tab.evaluate("document.querySelectorAll('article .warning').forEach((it) => it.remove())")
+        expect(tab.locator("#draw-answers tr")).to_have_count(11)
+        last = tab.locator("#draw-answers tr").last.bounding_box()
+        assert last["y"] + last["height"] <= 844
+
+
 @pytest.mark.parametrize(("address_once", "now"), [("experiments", "02-how-sure")])
 def test_an_address_that_was_given_up_leads_on(
     browser: Browser, address: str, address_once: str, now: str
