@@ -442,6 +442,19 @@ def test_draws_with_a_finger(browser, site):
         wait_until(tab, "Math.max(...drawADigit.state.pixels) > 0.9")
 
 
+VOTES = """() => {
+  const canvas = document.createElement("canvas");
+  drawADigit.paint(canvas, [1, -1], 2, { signed: true });
+  const [r, , b, , R, , B] = canvas.getContext("2d").getImageData(0, 0, 2, 1).data;
+  return `votes for (${b > r ? "blue" : "red"}) and against (${B > R ? "blue" : "red"})`;
+}"""
+
+
+def test_the_colours_of_votes_are_those_that_their_title_names(tab: Page):
+    tab.locator("#draw-model").select_option("logistic_regression")
+    expect(tab.locator("#draw-layers figcaption").last).to_contain_text(tab.evaluate(VOTES))
+
+
 def test_a_tap_on_a_layer_explains_that_number_and_marks_it_alone(tab: Page):
     marked = "marks => marks.map((mark) => !mark.hidden)"
     marks = tab.locator("#draw-layers .draw-chosen")

@@ -410,7 +410,7 @@
         const width = input.shape.length === 3 ? FIELD : grid(input).columns;
         paint(canvas, Array.from(cast), width, { signed: true });
         canvas.closest("figure").firstChild.textContent =
-          `Layer ${index + 1}: votes for (red) and against (blue) a ${votesFor()}`;
+          `Layer ${index + 1}: votes for (blue) and against (red) a ${votesFor()}`;
       } else {
         const output = answer.outputs[index + 1];
         const { columns, rows, side } = grid(output);
