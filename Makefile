@@ -3,6 +3,7 @@
 #   make book          the whole book, into _build/html
 #   make -j2 book      the same, two chapters at a time
 #   make book LONG=1   and the 20,001 steps of chapter 6
+#   make book GPU=1    on an NVIDIA GPU under Linux, from then on: gigabytes more
 #   make pdf           and from it one file for paper, _build/book.pdf
 #   make test          every test, with few steps
 #   make quick         the tests that need neither TensorFlow, a browser nor a run, and ruff
@@ -11,7 +12,8 @@
 #   make kept          the results that are too long for every build, made again: hours
 #   make lab           the chapters in JupyterLab, each in a copy of your own
 #   make format        bring code and notebooks into the form that git keeps
-#   make lock          requirements.txt, pyproject.toml -> requirements.lock
+#   make workshop      what sweeps need, too; printing and tests see to it themselves
+#   make lock          requirements.txt, pyproject.toml -> requirements*.lock
 #   make links         ask every address that the book links to whether it answers
 #   make clean         remove what was built
 #   make help          this list, as does make alone
@@ -25,6 +27,10 @@ LONG ?=
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
+WORKSHOP := $(VENV)/.workshop
+ON_GPU := $(VENV)/.gpu
+# Once asked for, it stays.
+GPU ?= $(wildcard $(ON_GPU))
 FIND_PYTHON := sh pipeline/find_python.sh "$(PYTHON)"
 # The pages that _toc.yml names. Any other notebook in the folder is no part of the book.
 # Any Python can tell them, before one is found that the book runs on.
@@ -50,7 +56,7 @@ MAKERS := requirements.lock $(wildcard $(foreach folder,pipeline pipeline/site p
 SHOWN := $(PAGES) $(wildcard chapters/*.bib chapters/_static chapters/_static/* chapters/_static/*/*)
 
 # What people ask for; and the steps that lead there.
-.PHONY: book pdf test quick test-faults bench kept lab format lock links clean help
+.PHONY: book pdf test quick test-faults bench kept lab format workshop lock links clean help
 .PHONY: site laid-out whole-book whole-site whole-pdf whole-test whole-laid-out test-code \
     test-notebooks test-site data fingerprints always
 .DELETE_ON_ERROR:
@@ -75,16 +81,31 @@ whole-site: $(BUILD)/html/index.html
 
 # ---- environment ----
 
+# Python compiles what it imports; to compile all that is there would take longer than all the rest.
+INSTALL := $(VENV)/bin/pip install --quiet --require-hashes --no-deps --no-compile --requirement
+
 $(READY): requirements.lock pyproject.toml
 	python=$$($(FIND_PYTHON)) && "$$python" -m venv --clear $(VENV)
-	$(VENV)/bin/pip install --quiet --require-hashes --no-deps --requirement requirements.lock
+	$(INSTALL) requirements.lock
 	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+workshop: $(WORKSHOP)
+
+$(WORKSHOP): requirements-workshop.lock $(READY)
+	$(INSTALL) $<
+	@touch $@
+
+# The two TensorFlows have most files in common: the one goes before the other comes.
+$(ON_GPU): requirements-gpu.lock $(READY)
+	$(VENV)/bin/pip uninstall --quiet --yes tensorflow-cpu
+	$(INSTALL) $<
 	@touch $@
 
 # ---- data ----
 
 # Looked at each time; the file changes only if the data did.
-$(BUILD)/data.json: always $(READY)
+$(BUILD)/data.json: always $(READY) $(if $(GPU),$(ON_GPU))
 	@echo "MNIST:"
 	@$(RUN) pipeline.fetch_data $@
 
@@ -122,7 +143,7 @@ $(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/draw/manifest.js $(SHOWN) $(MAKER
 
 whole-pdf: $(BUILD)/book.pdf
 
-$(BUILD)/book.pdf: $(BUILD)/html/index.html
+$(BUILD)/book.pdf: $(BUILD)/html/index.html $(WORKSHOP)
 	@$(RUN) pipeline.site.pdf $(BUILD)
 
 # ---- for those who work on the book ----
@@ -130,7 +151,7 @@ $(BUILD)/book.pdf: $(BUILD)/html/index.html
 # A whole book of few steps, in a folder of its own, tested as its parts get ready; the code meanwhile.
 FEW_STEPS := BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
 
-whole-test: $(READY)
+whole-test: $(WORKSHOP)
 	@echo "Testing code and book side by side: minutes; each part reports when it is done"
 	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line $(FEW_STEPS) \
 	    test-code test-notebooks test-site
@@ -158,12 +179,12 @@ test-site: whole-site
 	$(RUN) pytest $(OF_THE_SITE)
 
 # tests/quick.py says which tests are quick, and has each import of TensorFlow fail.
-quick: $(READY)
+quick: $(WORKSHOP)
 	$(RUN) ruff check $(TO_FORMAT)
 	$(RUN) ruff format --check $(TO_FORMAT)
 	OMP_NUM_THREADS=1 $(RUN) pytest -m quick tests
 
-test-faults: $(READY)
+test-faults: $(WORKSHOP)
 	$(RUN) pytest -m long tests/faults
 
 # PyTorch is large and of use here alone: it has an environment of its own.
@@ -202,7 +223,7 @@ $(KEPT)/long-%/.kept: $(READY)
 	    "OMP_NUM_THREADS=1 $(ONE_LONG_RUN) out.ipynb $(ITS_SEED)"
 	@touch $@
 
-$(KEPT_SWEEPS:%=%/.kept): $(KEPT)/%/.kept: experiments/sweeps/%.yml $(READY)
+$(KEPT_SWEEPS:%=%/.kept): $(KEPT)/%/.kept: experiments/sweeps/%.yml $(WORKSHOP)
 	$(RUN) pipeline.sweep $< $(@D)
 	$(RUN) experiments.keep sweep $< $(@D)
 	@touch $@
@@ -228,7 +249,7 @@ lab: laid-out
 NOTEBOOKS := $(filter %.ipynb,$(PAGES))
 TO_FORMAT := . $(NOTEBOOKS) --extend-exclude="chapters/*.ipynb"
 
-format: $(READY)
+format: $(WORKSHOP)
 	$(RUN) ruff check --fix $(TO_FORMAT)
 	$(RUN) ruff format $(TO_FORMAT)
 	$(RUN) pipeline.tidy_notebooks $(NOTEBOOKS)
@@ -236,12 +257,21 @@ format: $(READY)
 # Without rfc3987-syntax, which jsonschema would use if it were there: it compiles a grammar when
 # imported, a second of every Python that reads a notebook, for a check that no notebook needs.
 NOT_NEEDED := rfc3987-syntax lark
-GROUPS := book sweep test dev
+COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-emit-index-url --no-emit-find-links $(NOT_NEEDED:%=--no-emit-package %)
+FOR_THE_BOOK := requirements.txt --group cpu --group book
+FOR_THE_WORKSHOP := --group sweep --group test --group dev
+but_what_the_book_has = $$(sed -n '$1s/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock)
 
-lock: $(READY)
-	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
-	    --no-emit-index-url --no-emit-find-links $(NOT_NEEDED:%=--no-emit-package %) \
-	    --upgrade requirements.txt $(GROUPS:%=--group %) -o requirements.lock
+# One solution for all packages; then a lock for the book, and what two others need beside it.
+lock: $(WORKSHOP)
+	@mkdir -p $(BUILD)
+	$(COMPILE) --upgrade $(FOR_THE_BOOK) $(FOR_THE_WORKSHOP) -o $(BUILD)/all.lock
+	$(COMPILE) --constraint $(BUILD)/all.lock $(FOR_THE_BOOK) -o requirements.lock
+	$(COMPILE) --constraint $(BUILD)/all.lock $(FOR_THE_BOOK) $(FOR_THE_WORKSHOP) \
+	    $(call but_what_the_book_has) -o requirements-workshop.lock
+	$(COMPILE) --constraint $(BUILD)/all.lock --no-config --group gpu \
+	    $(call but_what_the_book_has,/^tensorflow==/d; ) -o requirements-gpu.lock
 
 # But for the notebooks that a reader has worked on.
 clean:

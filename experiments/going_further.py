@@ -22,12 +22,10 @@ import argparse
 import datetime
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 
 import numpy as np
 
@@ -37,7 +35,7 @@ from mnist_helpers.device import set_seed, use_device
 from mnist_helpers.files import write_whole
 from mnist_helpers.kept import KEPT_EXPERIMENTS
 from mnist_helpers.metrics import accuracy
-from mnist_helpers.records import LIBRARIES, load_records, record_folder
+from mnist_helpers.records import load_records, record_folder, versions
 from mnist_helpers.systems import SYSTEMS, comparable, result_of
 from mnist_helpers.training import predict, shuffled_batches, train
 from pipeline.command_line import command_line
@@ -426,10 +424,7 @@ def provenance(part: str, mnist: Mnist, device: str) -> dict:
         "device": device,
         "split": mnist.split,
         "data_sha256": mnist.sha256,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in LIBRARIES},
-        },
+        "versions": versions(),
     }
 
 

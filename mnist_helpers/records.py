@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,23 @@ if TYPE_CHECKING:  # chapter 7 reads records without waiting for TensorFlow
 
 DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError)
 LIBRARIES = ("tensorflow", "keras", "scikit-learn", "numpy")
+# What the package without GPU kernels is called, which holds the same TensorFlow otherwise.
+WITHOUT_GPU = {"tensorflow": "tensorflow-cpu"}
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that compute, by name.
+
+    >>> sorted(versions())
+    ['keras', 'numpy', 'python', 'scikit-learn', 'tensorflow']
+    """
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = version(WITHOUT_GPU.get(name, name))
+    return found
 
 
 class RecordError(ValueError):
@@ -103,10 +120,7 @@ def save_record(
         "parameter_count": parameter_count,
         "train_seconds": round(train_seconds, 3),
         "device": device,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in LIBRARIES},
-        },
+        "versions": versions(),
         "curve": _curve_as_lists(curve) if curve else None,
     }
     folder = user_path(record_dir)

@@ -5,7 +5,7 @@
 #
 # NAMED, if it is given, is the only candidate. Else the first of these that serves:
 # the Python of .venv, so that an environment keeps its version; those on the path; one
-# that uv has or gets. Where there is no uv, the release that requirements.lock pins goes
+# that uv has or gets. Where there is no uv, the release that requirements-workshop.lock pins goes
 # into an environment of its own, .venv-uv, and so does the Python that it gets.
 
 serving="Python 3.11, 3.12 or 3.13"
@@ -53,7 +53,7 @@ install_uv() {
         "$any" -c "import ensurepip, venv" 2>/dev/null || continue
         say "uv can get one. It goes into .venv-uv."
         "$any" -m venv --clear .venv-uv >&2 || return
-        sed -n '/^uv==/,/[^\\]$/p' requirements.lock >.venv-uv/requirements.lock
+        sed -n '/^uv==/,/[^\\]$/p' requirements-workshop.lock >.venv-uv/requirements.lock
         .venv-uv/bin/pip install --quiet --require-hashes --no-deps \
             --requirement .venv-uv/requirements.lock >&2
         return

@@ -18,9 +18,15 @@ from pathlib import Path
 
 from pipeline.command_line import command_line
 from pipeline.fingerprint import whole
-from pipeline.sweep.cluster import sweep
 from pipeline.sweep.definition import SweepError, read_definition, read_options, runs_of
 from pipeline.sweep.page import for_records
+
+try:
+    from pipeline.sweep.cluster import sweep
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"{missing}. A sweep needs packages that the book does not: `make workshop` brings them."
+    )
 
 
 def main(arguments: list[str]) -> int:

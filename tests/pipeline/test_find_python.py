@@ -33,7 +33,7 @@ class Machine:
         self.path.mkdir()
         for tool in ("cat", "chmod", "cp", "mkdir", "sed"):
             (self.path / tool).symlink_to(shutil.which(tool))
-        shutil.copy(ROOT / "requirements.lock", folder)
+        shutil.copy(ROOT / "requirements-workshop.lock", folder)
 
     def command(self, name: str, script: str) -> str:
         """Put a shell script there, by its name on the path or by a path of its own."""

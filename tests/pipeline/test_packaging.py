@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from quick import imports
 from test_safety import sources
 
+from mnist_helpers.records import WITHOUT_GPU
 from pipeline.contents import ROOT
 
 REQUIREMENTS = [
@@ -34,6 +35,8 @@ IN_COLAB = {
     "requests": "2.32.4",
     "platformdirs": "4.11.3",
 }
+# Under Linux the environment has another build of what the package names.
+HERE = WITHOUT_GPU if "tensorflow_cpu" in packages_distributions()["tensorflow"] else {}
 THE_WORKSHOP = {"sphinx", "jupyterlab", "papermill", "pytest", "pandas", "pyarrow", "playwright"}
 
 
@@ -48,7 +51,7 @@ def brought_along(name: str, seen: set[str]) -> set[str]:
     if name not in seen:
         seen.add(name)
         try:
-            needed = [Requirement(line) for line in requires(name) or []]
+            needed = [Requirement(line) for line in requires(HERE.get(name, name)) or []]
         except PackageNotFoundError:  # of another system
             needed = []
         for requirement in needed:
@@ -67,8 +70,8 @@ def test_the_package_requires_what_is_imported_and_no_more():
     )
     ours = {*sys.stdlib_module_names, "mnist_helpers", "google"}
     distributions = packages_distributions()
-    wanted = {distributions[name][0].lower() for name in used - ours}
-    assert {requirement.name for requirement in REQUIREMENTS} == wanted
+    wanted = {distributions[name][0].lower().replace("_", "-") for name in used - ours}
+    assert {HERE.get(requirement.name, requirement.name) for requirement in REQUIREMENTS} == wanted
 
 
 def test_nothing_of_the_workshop_comes_along():

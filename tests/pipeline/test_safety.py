@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.markers import Marker
 
 from pipeline.contents import ROOT, chapters
 from pipeline.notebooks import CHAPTERS, code_cells, read
 
 PACKAGES = ("mnist_helpers", "pipeline", "bench", "experiments")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-LOCK = ROOT / "requirements.lock"
+LOCKS = sorted(ROOT.glob("requirements*.lock"))
 NOTEBOOKS = [f"chapters/{chapter}.ipynb" for chapter in chapters()]
 RUFF = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format=json"]
 RULES = re.compile(r"S\d+|TID251|PLW1514")  # of those that pyproject.toml asks for
@@ -92,28 +93,56 @@ def test_what_is_dangerous_is_found():
 # ---- the lock ----
 
 
-def test_every_requirement_is_pinned_with_hashes():
-    text = LOCK.read_text(encoding="utf-8").replace("\\\n", " ")
+def locked(lock: Path) -> dict[str, str]:
+    """What a lock pins: names and versions."""
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_every_requirement_is_pinned_with_hashes(lock: Path):
+    text = lock.read_text(encoding="utf-8").replace("\\\n", " ")
     requirements = [line for line in text.splitlines() if line[:1] not in ("", "#", " ")]
-    assert len(requirements) > 100
+    assert len(requirements) > 10
     for requirement in requirements:
         assert re.match(r"[\w.-]+(\[[\w,-]+\])?==\S+ ", requirement), requirement
         assert "--hash=sha256:" in requirement, requirement
 
 
 def test_what_the_book_asks_for_is_bounded_and_locked():
-    locked = {
-        name.lower()
-        for name in re.findall(r"^([\w.-]+)==", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
-    }
+    pinned = {name for lock in LOCKS for name in locked(lock)}
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"].values()
     wanted = [line for line in lines if line[:1].isalpha()] + [*chain(*groups)]
     for requirement in wanted:
-        bounded = re.fullmatch(r"([\w.-]+)(\[\w+\])?>=[\d.]+,<[\d.]+", requirement)
+        bounded = re.fullmatch(r"([\w.-]+)(\[[\w-]+\])?>=[\d.]+,<[\d.]+(; .+)?", requirement)
         assert bounded, requirement
-        assert bounded[1].lower() in locked
+        assert bounded[1].lower() in pinned
+
+
+def test_the_locks_are_parts_of_one_solution():
+    book, gpu, workshop = (
+        locked(ROOT / f"requirements{part}.lock") for part in ("", "-gpu", "-workshop")
+    )
+    assert gpu.keys() & book.keys() == {"tensorflow"}
+    assert gpu["tensorflow"] == book["tensorflow"] == book["tensorflow-cpu"]
+    assert not workshop.keys() & book.keys() and len(book) > 100
+
+
+def test_linux_gets_tensorflow_without_gpu_kernels_and_others_the_only_one_there_is():
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    found = re.findall(r"^(tensorflow\S*)==\S+ ; (.+) \\$", text, re.MULTILINE)
+    markers = {name: Marker(marker) for name, marker in found}
+    for system, machine in [
+        ("linux", "x86_64"),
+        ("linux", "aarch64"),
+        ("darwin", "arm64"),
+        ("win32", "AMD64"),
+    ]:
+        here = {"sys_platform": system, "platform_machine": machine}
+        installed = [name for name, marker in markers.items() if marker.evaluate(here)]
+        without_gpu = (system, machine) == ("linux", "x86_64")
+        assert installed == ["tensorflow-cpu" if without_gpu else "tensorflow"]
 
 
 @pytest.mark.parametrize("place", ["Makefile", "README.md"])
@@ -121,9 +150,8 @@ def test_the_lock_is_installed_with_its_hashes(place: str):
     installs = [
         line
         for line in (ROOT / place).read_text(encoding="utf-8").splitlines()
-        if "requirements.lock" in line
+        if re.search(r"pip\S* install.* (-r|--requirement)\b", line) and "PEERS" not in line
     ]
-    installs = [line for line in installs if re.search(r"pip\S* install", line)]
     assert installs and all("--require-hashes" in line for line in installs)
 
 
