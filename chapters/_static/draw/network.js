@@ -3,12 +3,16 @@
 // dense layer as (in, out), those of a convolution as (row, column, channel in, channel out).
 "use strict";
 
-const drawADigit = {};
-
-(() => {
+/** All of it in one function, from whose own text "Train it here" makes a worker. */
+function forwardPasses() {
   // ---- unpacking ----
 
-  const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  function bytesOf(base64) {
+    const letters = atob(base64);
+    const bytes = new Uint8Array(letters.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
+    return bytes;
+  }
 
   const crcTable = Int32Array.from({ length: 256 }, (_, byte) => {
     for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
@@ -73,11 +77,12 @@ const drawADigit = {};
   function dense(input, weights, biases, withRelu) {
     const units = biases.values.length;
     const sums = Float64Array.from(biases.values);
-    input.values.forEach((x, i) => {
-      if (x === 0) return; // paper, and units that are off, add nothing
+    for (let i = 0; i < input.values.length; i++) {
+      const x = input.values[i];
+      if (x === 0) continue; // paper, and units that are off, add nothing
       const row = i * units;
       for (let unit = 0; unit < units; unit++) sums[unit] += x * weights.values[row + unit];
-    });
+    }
     return { shape: [units], values: Float32Array.from(withRelu ? sums.map(relu) : sums) };
   }
 
@@ -166,5 +171,7 @@ const drawADigit = {};
     return { outputs, logits, probabilities, answer: logits.indexOf(Math.max(...logits)) };
   }
 
-  Object.assign(drawADigit, { checked, crc32, network, run, samePadding, softmax });
-})();
+  return { checked, crc32, dense, network, run, samePadding, softmax };
+}
+
+const drawADigit = forwardPasses();
