@@ -6,7 +6,7 @@
 function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, truncatedNormal }) {
   const NUM_PIXELS = 784;
   const NUM_LABELS = 10;
-  const EVALUATE_EVERY = 50; // steps
+  const EVALUATE_EVERY = 50; // steps; as `train` does it: before the first, after it, and so on
   const TRAINING_SAMPLE = 500; // training images, drawn at random, on which it is measured, too
   const MISREAD = 24; // images that `look` brings along
 
@@ -149,6 +149,7 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
       weights: new Float32Array(weights.values.length),
       biases: new Float32Array(biases.values.length),
     }));
+    const isDue = (steps) => steps === 0 || steps === settings.num_steps || (steps - 1) % EVALUATE_EVERY === 0;
     const seen = new Uint8Array(numTrain);
     const evaluated = []; // what `chosen` chooses from
     const trainingSample = defaultRng(seed).permutation(numTrain).subarray(0, TRAINING_SAMPLE);
@@ -270,7 +271,7 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
       };
       deadUnits = everOn.reduce((count, isOn) => count - isOn, everOn.length);
       differentUnits = countDifferent();
-      if (stepsDone % EVALUATE_EVERY === 0) {
+      if (isDue(stepsDone)) {
         evaluated.push(found);
         if (best() === found) found.test ??= measureTest();
       }
@@ -336,7 +337,15 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
       };
     }
 
-    return { chosen, evaluate, layers, look, signs, step, get stepsDone() { return stepsDone; } };
+    return {
+      chosen,
+      evaluate,
+      look,
+      signs,
+      step,
+      get stepsDone() { return stepsDone; },
+      get isEvaluationDue() { return isDue(stepsDone); },
+    };
   }
 
   // ---- in a worker ----
@@ -382,7 +391,7 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
       losses.push(loss);
       accuracies.push(accuracy);
       if (!Number.isFinite(loss) && !lost) [training, lost] = [false, true]; // once: who goes on may
-      if (network.stepsDone % EVALUATE_EVERY === 0) evaluateOnce();
+      if (network.isEvaluationDue) evaluateOnce();
     }
 
     function slice() {
