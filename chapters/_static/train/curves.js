@@ -82,7 +82,7 @@
    *   last    the step at which the axis ends
    *   nan     the step of the first number that is none, or null
    */
-  function makeChart(host, { title, axis, level }) {
+  function makeChart(host, { title, axis, level, height: wanted }) {
     const { domain, ticks, place, say } = AXES[axis];
     const figure = document.createElement("figure");
     figure.className = "train-chart";
@@ -106,7 +106,7 @@
     function measure() {
       width = figure.clientWidth;
       const narrow = width < NARROW;
-      height = narrow ? 170 : 210;
+      height = narrow ? 170 : wanted;
       margin = { left: narrow ? 32 : 40, right: 14, top: 10, bottom: 34 };
       picture.setAttribute("width", width);
       picture.setAttribute("height", height);

@@ -14,7 +14,7 @@
   const part = (name) => document.querySelector(`[data-train-part="${name}"]`);
 
   /** The weights into the first units, each a picture of 28 × 28, beside each other. */
-  function paintWeights(canvas, weights, units, all) {
+  function paintWeights(canvas, weights, units) {
     const { columns, most, gap } = MAPS;
     const shown = Math.min(units, most);
     const across = Math.min(shown, columns);
@@ -26,7 +26,7 @@
       const [left, top] = [(unit % across) * size, Math.floor(unit / across) * size];
       for (let pixel = 0; pixel < FIELD * FIELD; pixel++) {
         const at = (top + Math.floor(pixel / FIELD)) * width + left + (pixel % FIELD);
-        picture[at] = weights[pixel * all + unit];
+        picture[at] = weights[pixel * units + unit];
       }
     }
     // A few weights at the rim are the largest by far: what is as large as 99 of 100 is darkest.
@@ -38,12 +38,11 @@
     const canvas = make("canvas", { width: 231, height: 57, role: "img", "aria-label": "Weights from the pixels to the first units" });
     const caption = make("figcaption", {}, "The first layer's weights come when it trains.");
     place.append(make("figure", { class: "train-weights" }, caption, canvas));
-    return ({ weights, units }) => {
-      const outputs = units || 10;
-      paintWeights(canvas, weights, outputs, outputs);
-      caption.textContent = units
-        ? `Weights into ${Math.min(units, MAPS.most)} of ${units} hidden units: blue is positive, red negative`
-        : "Weights into the ten classes, 0 to 9: blue is positive, red negative";
+    return ({ weights }, { num_hidden: hidden }) => {
+      const units = weights.length / FIELD ** 2;
+      paintWeights(canvas, weights, units);
+      const into = hidden ? `${Math.min(units, MAPS.most)} of ${units} hidden units` : "the ten classes, 0 to 9";
+      caption.textContent = `Weights into ${into}: blue is positive, red negative`;
     };
   }
 
@@ -163,7 +162,7 @@
       const seen = await run.engine.look();
       looked.waiting = false;
       if (panel.runs[0] !== run) return;
-      for (const show of shows) show(seen);
+      for (const show of shows) show(seen, run.settings);
       if (!panel.playing) look(run); // it may have gone on meanwhile
     }
 

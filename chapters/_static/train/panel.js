@@ -108,8 +108,9 @@
       this.counted = make("span", { class: "train-counted" });
       this.said = make("p", { class: "train-said", role: "status" });
       this.trouble = make("div", { role: "alert", class: "train-trouble" });
-      const bar = make("div", { class: "train-bar" }, this.play, this.one, this.again, this.counted);
-      this.form = make("div", { class: "train-settings" });
+      this.form = make("div", { class: this.isSmall ? "train-few" : "train-settings" });
+      const steps = this.isSmall ? [] : [this.one];
+      const bar = make("div", { class: "train-bar" }, this.play, ...steps, this.again, this.counted);
       this.fields = {};
       for (const name of Object.keys(CHOICES)) {
         if (this.has(name)) this.form.append(this.field(name));
@@ -260,12 +261,14 @@
       const places = this.titlesOfRuns().map((title) => {
         const place = make("div", { class: "train-pair" });
         if (title) place.append(make("p", { class: "train-title" }, title));
+        const height = this.isSmall || runs === "two" ? 170 : 210;
         const loss = makeChart(place, {
           title: "Loss (nats)",
           axis: "log",
+          height,
           level: { value: LN10, name: "ln 10: knows nothing", short: "ln 10" },
         });
-        const accuracy = makeChart(place, { title: "Accuracy (%)", axis: "percent" });
+        const accuracy = makeChart(place, { title: "Accuracy (%)", axis: "percent", height });
         this.charts.push({ loss, accuracy });
         return place;
       });
