@@ -28,6 +28,7 @@ STATIC = "../_static"
 SCRIPTS = (
     "draw/network.js",
     "train/random.js",
+    "train/arithmetic.js",
     "train/settings.js",
     "train/engine.js",
     "train/runs.js",

@@ -3,7 +3,8 @@
 
 (() => {
   const { MISTAKES, fromLink, toLink } = trainHere;
-  const number = (x) => x.toLocaleString("en", { maximumFractionDigits: 6 });
+  const format = new Intl.NumberFormat("en", { maximumFractionDigits: 6 });
+  const number = (x) => format.format(x);
   const orOff = (off) => (value) => (value === off ? `${value} (off)` : String(value));
 
   /** By the names that the chapters use: what to call it, its values, and how one is said. */
@@ -25,13 +26,13 @@
   /** What to watch when one of the original's mistakes is made. */
   const WATCH = {
     modulo: "The minibatches go to 100 %, training images at random do not. Count the images seen.",
-    file_order: "The same neighbours come together for ever. Does anything show it?",
-    test_head: "Other writers, another score, and the test images are no longer untouched.",
+    file_order: "The same neighbours always come together. Nothing here shows it: the file is mixed by class.",
+    test_head: "Other images, another score. Which of the two was meant to be touched? Only the code tells.",
     choose_on_test: "The best of many looks flatters: compare it with images nobody chose on.",
     log_softmax: "A probability becomes 0, and its logarithm is no number. Raise the learning rate.",
     all_zero: "No hidden unit is on, so none learns. How many differ, and how many are dead?",
-    unscaled: "Look at the first loss.",
-    shuffled_labels: "Only learning by heart is left: validation stays near 10 %.",
+    unscaled: "Look at the first loss, and at the dead units.",
+    shuffled_labels: "There is nothing to learn but images by heart: validation stays near guessing.",
   };
 
   const say = (name, value) => (CHOICES[name].say ?? String)(value);

@@ -3,7 +3,7 @@
 
 (() => {
   const NARROW = 260; // pixels; a chart that is narrower says less
-  const MOST_POINTS = 75; // of a curve; more would be noise
+  const MOST_POINTS = 40; // of a curve; more would be noise
 
   function svg(tag, attributes = {}, text = "") {
     const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -52,7 +52,7 @@
       },
       ticks: ([low, high]) => {
         const all = steps125(low, high);
-        return all.length > 7 ? all.filter((step) => /^1/.test(step.toExponential())) : all;
+        return all.length > 9 ? all.filter((step) => /^1/.test(step.toExponential())) : all;
       },
       place: (y, [low, high]) => Math.log(Math.max(y, low) / low) / Math.log(high / low),
       say: (y) => (y >= 1e4 ? y.toExponential(0).replace("e+", "e") : String(Number(y.toPrecision(2)))),

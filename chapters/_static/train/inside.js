@@ -4,7 +4,7 @@
 (() => {
   const { FIELD, makeBoard, paint, prepare } = drawADigit;
   const { MISTAKES, command, make, percent, toAddress } = trainHere;
-  const LOOK = 300; // ms between two looks; what is told of one look is old after that
+  const LOOK = 500; // ms between two looks; what is told of one look is old after that
   const MAPS = { columns: 8, most: 16, gap: 1 };
   const MISREAD = 16;
   const AS_MNIST = { scale: true, smooth: true, invert: true, centre: "mass" };
@@ -30,16 +30,17 @@
       }
     }
     // A few weights at the rim are the largest by far: what is as large as 99 of 100 is darkest.
-    const sizes = picture.map(Math.abs).filter(Boolean).sort((a, b) => a - b);
+    const sizes = picture.filter((weight, i) => weight && i % 8 === 0).map(Math.abs).sort((a, b) => a - b);
     paint(canvas, picture, width, { signed: true, scale: sizes[Math.floor(0.99 * sizes.length)] });
   }
 
   function buildWeights(place) {
-    const canvas = make("canvas", { width: 231, height: 57, role: "img", "aria-label": "Weights from the pixels to the first units" });
+    const canvas = make("canvas", { class: "empty", width: 231, height: 57, role: "img", "aria-label": "Weights from the pixels to the first units" });
     const caption = make("figcaption", {}, "The first layer's weights come when it trains.");
     place.append(make("figure", { class: "train-weights" }, caption, canvas));
     return ({ weights }, { num_hidden: hidden }) => {
       const units = weights.length / FIELD ** 2;
+      canvas.classList.remove("empty");
       paintWeights(canvas, weights, units);
       const into = hidden ? `${Math.min(units, MAPS.most)} of ${units} hidden units` : "the ten classes, 0 to 9";
       caption.textContent = `Weights into ${into}: blue is positive, red negative`;
@@ -86,23 +87,30 @@
         make("div", {}, make("div", { class: "draw-square" }, canvas, mark), make("div", { class: "draw-row" }, undo, clear), said),
         make("table", { class: "train-answers" }, caption, make("tbody", {}, ...bars.map(({ row }) => row)))));
     let model = null;
+    let pixels = null; // what is drawn, as the network gets it
     let due = 0;
-    function show() {
+    function redraw() {
       due ||= requestAnimationFrame(() => {
         due = 0;
         board.show();
-        if (!model) return;
-        const { probabilities, answer } = trainHere.read(model, prepare(board.ink, drawADigit.BOARD, AS_MNIST));
-        bars.forEach(({ share, row }, digit) => {
-          share.style.setProperty("--share", probabilities[digit]);
-          share.textContent = percent(100 * probabilities[digit]);
-          row.classList.toggle("chosen", digit === answer);
-        });
-        caption.textContent = `On your drawing the network, as it stands, says ${answer}`;
+        pixels = prepare(board.ink, drawADigit.BOARD, AS_MNIST);
+        answer();
       });
     }
+    function answer() {
+      if (!model || !pixels) return;
+      const said = trainHere.read(model, pixels);
+      bars.forEach(({ share, row }, digit) => {
+        share.style.setProperty("--share", said.probabilities[digit] || 0);
+        share.textContent = percent(100 * said.probabilities[digit]);
+        row.classList.toggle("chosen", digit === said.answer);
+      });
+      caption.textContent = said.answer < 0
+        ? "On your drawing the network says NaN"
+        : `On your drawing the network, as it stands, says ${said.answer}`;
+    }
     const board = makeBoard(canvas, {
-      mark, penWidth: () => PEN, changed: show,
+      mark, penWidth: () => PEN, changed: redraw,
       say: (text) => {
         said.textContent = text;
       },
@@ -113,7 +121,7 @@
     board.forget();
     return (look) => {
       model = look.model;
-      show();
+      answer();
     };
   }
 
@@ -147,9 +155,9 @@
 
   /** Give the large panel what small ones have no room for. */
   trainHere.furnish = (panel) => {
-    const inside = part("inside");
-    const board = part("board");
-    const shows = [buildWeights(inside), buildMisread(inside), buildBoard(board)];
+    const inside = make("div", { class: "train-inside" });
+    panel.host.append(inside);
+    const shows = [buildWeights(inside), buildMisread(inside), buildBoard(inside)];
     const home = buildHome(part("home"), panel);
     part("mistakes").append(...MISTAKES.map(({ name }) => panel.aSwitch(name)));
     let looked = { run: null, step: -1, at: 0 };
@@ -160,9 +168,12 @@
       if ((looked.waiting && looked.run === run) || (panel.playing && performance.now() - looked.at < wait)) return;
       looked = { run, step: run.step, at: performance.now(), waiting: true };
       const seen = await run.engine.look();
+      for (const show of shows) {
+        await new Promise(requestAnimationFrame); // one picture a frame: the page stays quick
+        if (panel.runs[0] !== run) return;
+        show(seen, run.settings);
+      }
       looked.waiting = false;
-      if (panel.runs[0] !== run) return;
-      for (const show of shows) show(seen, run.settings);
       if (!panel.playing) look(run); // it may have gone on meanwhile
     }
 

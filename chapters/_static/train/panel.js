@@ -4,7 +4,7 @@
 (() => {
   const { CHOICES, MISTAKES, WATCH, changed, fromAddress, isMistake, makeChart } = trainHere;
   const { meanInterval, number, sample, say, titleOf, toAddress, valueOf } = trainHere;
-  const FRAME = 100; // ms between two pictures; a second where a reader wants little motion
+  const FRAME = 150; // ms between two pictures; more where there are many runs, or a reader wants little motion
   const RECENT = 50; // minibatches whose mean the table shows
   const SEEDS = 5;
   const LN10 = Math.log(10);
@@ -21,7 +21,7 @@
   }
 
   const percent = (x) => (Number.isFinite(x) ? `${x.toFixed(1)} %` : "–");
-  const nats = (x) => (Number.isFinite(x) ? (x >= 100 ? x.toPrecision(3) : x.toFixed(3)) : "NaN");
+  const nats = (x) => (Number.isFinite(x) ? (x >= 100 ? number(Math.round(x)) : x.toFixed(3)) : "NaN");
   const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
 
   // ---- runs ----
@@ -273,7 +273,7 @@
         return place;
       });
       this.pictures.replaceChildren(...places);
-      this.pictures.classList.toggle("two", runs === "two");
+      for (const part of [this.pictures, this.numbers]) part.classList.toggle("two", runs === "two");
       this.last = settings.num_steps;
       this.show();
     }
@@ -331,7 +331,7 @@
     /** Show what came, when it is time for the next picture. */
     changed() {
       if (this.due) return;
-      const wait = (calm.matches ? 10 : 1) * FRAME - (performance.now() - this.shownAt);
+      const wait = FRAME * (calm.matches ? 8 : Math.max(1, this.runs.length / 2)) - (performance.now() - this.shownAt);
       this.due = setTimeout(() => {
         this.due = 0;
         requestAnimationFrame(() => this.show());
@@ -421,12 +421,12 @@
 
     tableOfSeeds() {
       const head = make("tr", {}, make("th", { scope: "col" }, "seed"));
-      const row = make("tr", {}, make("th", { scope: "row" }, sample("mean"), "validation"));
+      const row = make("tr", {}, make("th", { scope: "row" }, sample("seed"), "validation"));
       this.settingsOfRuns().forEach(({ seed }, i) => {
         head.append(make("th", { scope: "col" }, String(seed)));
         row.append(make("td", {}, percent(this.runs[i]?.last("validation", "accuracy"))));
       });
-      head.append(make("th", { scope: "col" }, "mean"));
+      head.append(make("th", { scope: "col" }, sample("mean"), "mean"));
       row.append(make("td", { class: "train-mean" }, this.meanInWords()));
       return make("table", {}, make("thead", {}, head), make("tbody", {}, row));
     }
