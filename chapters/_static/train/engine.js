@@ -3,7 +3,7 @@
 "use strict";
 
 /** All of it in one function, from whose own text a worker is made. */
-function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, truncatedNormal }) {
+function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, truncatedNormal }) {
   const NUM_PIXELS = 784;
   const NUM_LABELS = 10;
   const EVALUATE_EVERY = 50; // steps; as `train` does it: before the first, after it, and so on
@@ -47,79 +47,70 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
 
   // ---- the network ----
 
-  /** A dense layer as `run` takes it, of these weights and biases. */
-  function layer(inputs, units, weights, bias, relu) {
-    return {
-      op: "dense",
-      relu,
-      weights: { shape: [inputs, units], values: weights },
-      biases: { shape: [units], values: new Float32Array(units).fill(bias) },
-    };
-  }
-
-  /** The network before training: logistic regression from zeros, or chapter 3's start. */
-  function initialLayers({ num_hidden: hidden, seed, mistakes }) {
-    if (hidden === 0) return [layer(NUM_PIXELS, NUM_LABELS, new Float32Array(NUM_PIXELS * NUM_LABELS), 0, false)];
-    const zero = mistakes.includes("all_zero");
-    const draw = (size, number) => (zero ? new Float32Array(size) : truncatedNormal(size, [seed, number], 0.1));
-    const bias = zero ? 0 : 0.1;
-    return [
-      layer(NUM_PIXELS, hidden, draw(NUM_PIXELS * hidden, 1), bias, true),
-      layer(hidden, NUM_LABELS, draw(hidden * NUM_LABELS, 2), bias, false),
-    ];
+  /** The network before training, as `run` takes it: logistic regression from zeros, or chapter 3's start. */
+  function initialLayers({ num_hidden: hidden, seed, mistakes }, zeros) {
+    const isZero = hidden === 0 || mistakes.includes("all_zero");
+    const sizes = hidden === 0 ? [NUM_PIXELS, NUM_LABELS] : [NUM_PIXELS, hidden, NUM_LABELS];
+    return sizes.slice(1).map((units, i) => {
+      const [weights, biases] = [zeros(sizes[i] * units), zeros(units)];
+      if (!isZero) {
+        weights.set(truncatedNormal(weights.length, [seed, i + 1], 0.1));
+        biases.fill(0.1);
+      }
+      return {
+        op: "dense",
+        relu: i < sizes.length - 2,
+        weights: { shape: [sizes[i], units], values: weights },
+        biases: { shape: [units], values: biases },
+      };
+    });
   }
 
   // ---- losses: of one image, and the blame of its logits ----
 
   /** Softmax and logarithm in one, which nothing makes overflow. */
-  function fusedLoss(logits, label) {
+  function fusedLoss(logits, probabilities, label) {
     const largest = Math.max(...logits);
     const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
-    const blame = Float64Array.from(softmax(logits));
+    const blame = probabilities.slice();
     blame[label] -= 1;
     return { loss: Math.log(sum) + largest - logits[label], blame };
   }
 
   /** −Σ y · log(p) as it is written, in float32: 0 · log(0) and 0 / 0 are no numbers. */
-  function lossByHand(logits, label) {
+  function lossByHand(logits, probabilities, label) {
     const largest = Math.max(...logits);
     const least = 2 ** -125; // what is smaller is 0 to TensorFlow's softmax
-    const p = Float32Array.from(softmax(logits), (x, k) => (Math.exp(logits[k] - largest) < least ? 0 : x));
+    const p = Float32Array.from(probabilities, (x, k) => (Math.exp(logits[k] - largest) < least ? 0 : x));
     const y = p.map((_, k) => (k === label ? 1 : 0));
     const slopes = p.map((x, k) => -y[k] * (1 / x));
     const pull = slopes.reduce((sum, slope, k) => sum + slope * p[k], 0);
     return {
       loss: -p.reduce((sum, x, k) => sum + y[k] * Math.log(x), 0),
-      blame: Float64Array.from(p, (x, k) => x * (slopes[k] - pull)),
+      blame: Array.from(p, (x, k) => x * (slopes[k] - pull)),
     };
   }
 
-  // ---- the way back ----
-
-  /** Add to the gradient of a layer's weights what one image says: its inputs times the blame. */
-  function addProducts(gradient, inputs, blame) {
-    const units = blame.length;
-    for (let i = 0; i < inputs.length; i++) {
-      const x = inputs[i];
-      if (x === 0) continue; // what was not there is not to blame
-      const row = i * units;
-      for (let unit = 0; unit < units; unit++) gradient[row + unit] += x * blame[unit];
-    }
-  }
-
-  /** The blame of a hidden layer's sums: through the weights that said it on, and the ReLU. */
-  function hiddenBlame(hidden, weights, blame, kept) {
-    const units = blame.length;
-    const passed = new Float64Array(hidden.length);
-    for (let i = 0; i < hidden.length; i++) {
-      if (!(hidden[i] > 0)) continue; // off, or dropped
-      for (let unit = 0; unit < units; unit++) passed[i] += weights[i * units + unit] * blame[unit];
-      passed[i] *= kept;
-    }
-    return passed;
-  }
-
   // ---- a run ----
+
+  /** The blame of a hidden layer's sums, from that of the next: through the weights and the ReLU. */
+  function passBlame(hidden, weights, nextBlame, blame, kept) {
+    const units = nextBlame.length;
+    for (let i = 0; i < hidden.length; i++) {
+      let sum = 0;
+      if (hidden[i] > 0) { // else it was off, or dropped
+        for (let unit = 0; unit < units; unit++) sum += weights[i * units + unit] * nextBlame[unit];
+      }
+      blame[i] = kept * sum;
+    }
+  }
+
+  /** A layer with numbers of its own, which do not change as the training goes on. */
+  const copyOf = ({ weights, biases, ...rest }) => ({
+    ...rest,
+    weights: { ...weights, values: weights.values.slice() },
+    biases: { ...biases, values: biases.values.slice() },
+  });
 
   /** A network that learns. `sample` has the published files, as `runs.js` reads them. */
   function newRun(settings, sample) {
@@ -132,7 +123,9 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
       : train.labels;
     const ink = Float32Array.from({ length: 256 }, (_, byte) => (has("unscaled") ? byte : byte / 255));
     const batchAt = batchesOf(numTrain, settings);
-    const layers = initialLayers(settings);
+    const { add, sums, zeros } = newArithmetic();
+    const { dense, run, softmax } = forwardPasses({ add, sums });
+    const layers = initialLayers(settings, zeros);
     const model = { layers };
     const lossOf = has("log_softmax") ? lossByHand : fusedLoss;
 
@@ -143,12 +136,13 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
     const drawWeightMask = masks.map((mask, i) => maskDrawer(seed, i, mask.length, keepProb));
     const unitMask = new Float32Array(dropsUnits ? batchSize * settings.num_hidden : 0);
     const drawUnitMask = dropsUnits && maskDrawer(seed, 0, unitMask.length, keepProb);
-    const used = layers.map(({ weights }) => (dropsWeights ? { ...weights, values: weights.values.slice() } : weights));
+    const used = layers.map(({ weights }) => (dropsWeights ? { ...weights, values: zeros(weights.values.length) } : weights));
 
     const gradients = layers.map(({ weights, biases }) => ({
-      weights: new Float32Array(weights.values.length),
-      biases: new Float32Array(biases.values.length),
+      weights: zeros(weights.values.length),
+      biases: zeros(biases.values.length),
     }));
+    const blames = layers.map(({ biases }) => zeros(biases.values.length));
     const isDue = (steps) => steps === 0 || steps === settings.num_steps || (steps - 1) % EVALUATE_EVERY === 0;
     const seen = new Uint8Array(numTrain);
     const evaluated = []; // what `chosen` chooses from
@@ -157,11 +151,11 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
     let [firstLoss, firstNaN] = [null, null];
     let [differentUnits, deadUnits] = [0, 0];
 
+    const image = new Float32Array(NUM_PIXELS); // the one that is looked at
     function pixelsOf(part, position) {
-      const values = new Float32Array(NUM_PIXELS);
       const start = NUM_PIXELS * position;
-      for (let i = 0; i < NUM_PIXELS; i++) values[i] = ink[part.pixels[start + i]];
-      return values;
+      for (let i = 0; i < NUM_PIXELS; i++) image[i] = ink[part.pixels[start + i]];
+      return image;
     }
 
     function drawMasks() {
@@ -187,27 +181,32 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
       return outputs;
     }
 
-    function backward(outputs, blame) {
+    /** Add to the gradients what one image says: at each layer its inputs times the blame of its sums. */
+    function backward(outputs, outputBlame) {
       const kept = dropsUnits ? Math.fround(1 / keepProb) : 1;
       for (let i = layers.length - 1; i >= 0; i--) {
-        addProducts(gradients[i].weights, outputs[i].values, blame);
-        for (let unit = 0; unit < blame.length; unit++) gradients[i].biases[unit] += blame[unit];
-        if (i > 0) blame = hiddenBlame(outputs[i].values, used[i].values, blame, kept);
+        const [inputs, blame] = [outputs[i].values, blames[i]];
+        const units = blame.length;
+        if (i === layers.length - 1) blame.set(outputBlame);
+        else passBlame(outputs[i + 1].values, used[i + 1].values, blames[i + 1], blame, kept);
+        add(gradients[i].biases, 0, blame, 0, units, 1);
+        for (let j = 0; j < inputs.length; j++) {
+          const x = inputs[j]; // what was not there is not to blame
+          if (x !== 0) add(gradients[i].weights, j * units, blame, 0, units, x);
+        }
       }
     }
 
     /** A step downhill, each weight by its own slope. */
     function update() {
       layers.forEach(({ weights, biases }, i) => {
-        const penalty = i === layers.length - 1 ? beta : 0; // on the output's weights alone
-        const [{ values }, gradient, mask, left] = [weights, gradients[i], masks[i], used[i].values];
-        for (let j = 0; j < values.length; j++) {
-          let slope = gradient.weights[j];
-          if (penalty) slope += penalty * left[j];
-          if (mask) slope *= mask[j];
-          values[j] -= rate * slope;
-        }
-        for (let unit = 0; unit < biases.values.length; unit++) biases.values[unit] -= rate * gradient.biases[unit];
+        const [gradient, mask] = [gradients[i], masks[i]];
+        const size = gradient.weights.length;
+        // The penalty is on the output's weights alone, those that are left.
+        if (beta && i === layers.length - 1) add(gradient.weights, 0, used[i].values, 0, size, beta);
+        if (mask) for (let j = 0; j < size; j++) gradient.weights[j] *= mask[j];
+        add(weights.values, 0, gradient.weights, 0, size, -rate);
+        add(biases.values, 0, gradient.biases, 0, gradient.biases.length, -rate);
       });
     }
 
@@ -224,7 +223,7 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
         seen[position] = 1;
         const outputs = forward(pixelsOf(train, position), place);
         const logits = Array.from(outputs.at(-1).values);
-        const { loss, blame } = lossOf(logits, labels[position]);
+        const { loss, blame } = lossOf(logits, softmax(logits), labels[position]);
         sum += loss;
         right += logits.indexOf(Math.max(...logits)) === labels[position];
         backward(outputs, blame.map((each) => each / batchSize));
@@ -244,7 +243,7 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
       let [sum, right] = [0, 0];
       for (const position of positions) {
         const answered = run(model, pixelsOf(part, position));
-        sum += lossOf(answered.logits, partLabels[position]).loss;
+        sum += lossOf(answered.logits, answered.probabilities, partLabels[position]).loss;
         right += answered.answer === partLabels[position];
         visit(answered, position);
       }
@@ -329,8 +328,8 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
       return {
         step: stepsDone,
         units: layers[0].biases.values.length,
-        weights: layers[0].weights.values,
-        model: { layers, ink: ink[255] },
+        weights: layers[0].weights.values.slice(),
+        model: { layers: layers.map(copyOf), ink: ink[255] },
         misread,
         misreadCount,
         validationCount: valid.labels.length,
@@ -439,4 +438,6 @@ function trainingEngine({ dense, run, softmax }, { defaultRng, maskDrawer, trunc
   return { newRun, serve };
 }
 
-Object.assign(trainHere, { newRun: trainingEngine(drawADigit, trainHere).newRun });
+Object.assign(trainHere, {
+  newRun: trainingEngine(forwardPasses, () => fastArithmetic(plainArithmetic()), trainHere).newRun,
+});

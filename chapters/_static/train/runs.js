@@ -44,8 +44,8 @@
 
   // No file may be read by a page that lies in a folder, so a worker is made from the functions' own text.
   const code = `"use strict";
-    const { newRun, serve } = (${trainingEngine})((${forwardPasses})(), (${seededDraws})());
-    serve(self);`;
+    const newArithmetic = () => (${fastArithmetic})((${plainArithmetic})());
+    (${trainingEngine})(${forwardPasses}, newArithmetic, (${seededDraws})()).serve(self);`;
 
   /** Begin a run of these settings; what it tells goes to `progress`, and an error to `failed`. */
   function start(given, { progress, failed = console.error }) {

@@ -7,7 +7,7 @@
 
   const DEFAULTS = Object.freeze({
     num_hidden: 128,
-    learning_rate: 0.5,
+    learning_rate: 0.2,
     batch_size: 32,
     keep_prob: 1,
     drop: "weights",
