@@ -229,7 +229,7 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
         backward(outputs, blame.map((each) => each / batchSize));
       });
       update();
-      const loss = sum / batchSize;
+      const loss = Math.fround(sum / batchSize);
       firstLoss ??= loss;
       if (!Number.isFinite(loss)) firstNaN ??= { step: stepsDone, what: "loss" };
       stepsDone += 1;

@@ -106,7 +106,7 @@
   /** Mean and half of its 95 % interval by Student's t, of two to ten runs. */
   function meanInterval(values) {
     const count = values.length;
-    const t = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.306, 2.2622][count - 2];
+    const t = [12.7062, 4.30265, 3.18245, 2.77645, 2.57058, 2.44691, 2.36462, 2.306, 2.26216][count - 2];
     const mean = values.reduce((sum, value) => sum + value, 0) / count;
     const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
     return [mean, t * Math.sqrt(variance / count)];
