@@ -254,7 +254,7 @@ class Text:
     def panel(self, directive: Directive) -> str:
         """A panel that trains in a browser, as a link to the page that has one, set as here."""
         link = self.book.link("a page of the site", "train", directive.options["settings"])
-        return f"*(Here the site trains a network as you watch; so does {link}, with these settings.)*"
+        return f"*(Here the site trains a network as you watch; {link} has the same settings.)*"
 
     def caption(self, name: str, caption: str) -> str:
         return f"**{self.book.numbers[name]}.** {caption}"

@@ -7,9 +7,9 @@
 :::
 
 ``settings`` are those that the panel begins with, as in an address of the page "Train it here";
-``controls`` what a reader can change on it, and ``signs`` what it counts beside the curves. Without
-``controls`` it is that page's own panel, which has them all. Scripts build it in the browser; on
-paper and without JavaScript there is a sentence in its place.
+``controls`` what a reader can change on it, and ``signs`` what it counts beside the curves.
+Without ``controls`` it is that page's own panel, which has them all. Scripts build it in the
+browser; on paper and without JavaScript there is a sentence in its place.
 """
 
 from __future__ import annotations
