@@ -36,11 +36,18 @@
 
   function buildWeights(place) {
     const canvas = make("canvas", { class: "empty", width: 231, height: 57, role: "img", "aria-label": "Weights from the pixels to the first units" });
-    const caption = make("figcaption", {}, "The first layer's weights come when it trains.");
+    const caption = make("figcaption");
     place.append(make("figure", { class: "train-weights" }, caption, canvas));
-    return ({ weights }, { num_hidden: hidden }) => {
+    return (look, settings) => {
+      canvas.classList.toggle("empty", !look);
+      if (!look) {
+        canvas.width = canvas.width; // which wipes it
+        caption.textContent = "The first layer's weights come when it trains.";
+        return;
+      }
+      const { weights } = look;
+      const { num_hidden: hidden } = settings;
       const units = weights.length / FIELD ** 2;
-      canvas.classList.remove("empty");
       paintWeights(canvas, weights, units);
       const into = hidden ? `${Math.min(units, MAPS.most)} of ${units} hidden units` : "the ten classes, 0 to 9";
       caption.textContent = `Weights into ${into}: blue is positive, red negative`;
@@ -48,14 +55,20 @@
   }
 
   function buildMisread(place) {
-    const caption = make("figcaption", {}, "The misread validation images come when it trains.");
+    const caption = make("figcaption");
     const tiles = Array.from({ length: MISREAD }, () => {
       const canvas = make("canvas", { width: FIELD, height: FIELD, "aria-hidden": "true" });
       const said = make("span", {}, "");
       return { tile: make("li", { hidden: true }, canvas, said), canvas, said };
     });
     place.append(make("figure", { class: "train-misread" }, caption, make("ol", {}, ...tiles.map(({ tile }) => tile))));
-    return ({ misread, misreadCount, validationCount }) => {
+    return (look) => {
+      if (!look) {
+        for (const { tile } of tiles) tile.hidden = true;
+        caption.textContent = "The misread validation images come when it trains.";
+        return;
+      }
+      const { misread, misreadCount, validationCount } = look;
       caption.textContent = `Misread: ${misreadCount} of ${validationCount} validation images. It says this (and it is that).`;
       tiles.forEach(({ tile, canvas, said }, i) => {
         tile.hidden = i >= misread.length;
@@ -81,7 +94,7 @@
       const share = make("td", {}, "–");
       return { share, row: make("tr", {}, make("th", { scope: "row" }, String(digit)), share) };
     });
-    const caption = make("caption", {}, "Draw: the network answers when it has begun to train.");
+    const caption = make("caption");
     place.append(
       make("div", { class: "train-drawing" },
         make("div", {}, make("div", { class: "draw-square" }, canvas, mark), make("div", { class: "draw-row" }, undo, clear), said),
@@ -120,8 +133,14 @@
     board.drawExample("7");
     board.forget();
     return (look) => {
-      model = look.model;
-      answer();
+      model = look?.model;
+      if (model) return answer();
+      caption.textContent = "Draw: the network answers when it has begun to train.";
+      for (const { share, row } of bars) {
+        share.style.setProperty("--share", 0);
+        share.textContent = "–";
+        row.classList.remove("chosen");
+      }
     };
   }
 
@@ -164,7 +183,13 @@
 
     async function look(run) {
       const wait = (calm.matches ? 4 : 1) * LOOK;
-      if (!run?.signs || (looked.run === run && looked.step === run.step)) return;
+      if (!run) {
+        if (looked) for (const show of shows) show(null);
+        looked = null;
+        return;
+      }
+      looked ??= { run: null, step: -1, at: 0 };
+      if (!run.signs || (looked.run === run && looked.step === run.step)) return;
       if ((looked.waiting && looked.run === run) || (panel.playing && performance.now() - looked.at < wait)) return;
       looked = { run, step: run.step, at: performance.now(), waiting: true };
       const seen = await run.engine.look();
