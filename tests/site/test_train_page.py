@@ -244,6 +244,15 @@ def test_weights_and_misread_digits_change_as_it_learns(tab: Page):
     assert early[0] != late[0] and set(early[1:]) != set(late[1:])
 
 
+def test_starting_again_puts_away_what_was_seen_of_the_network(tab: Page):
+    train(tab)
+    expect(tab.locator(".train-misread li:visible").first).to_be_visible()
+    press(tab, "Start again")
+    expect(tab.locator(".train-misread li:visible")).to_have_count(0)
+    expect(tab.locator(".train-weights canvas")).to_have_class("empty")
+    expect(tab.locator(".train-answers td").first).to_have_text("–")
+
+
 def test_a_drawing_is_answered_by_the_network_as_it_stands(tab: Page):
     rows = tab.locator(".train-answers td")
     answers = []
