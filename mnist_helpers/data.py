@@ -58,16 +58,16 @@ class Mnist:
     train: Split  # to learn from
     valid: Split  # to choose on
     test: Split  # to report on
-    data_set: str  # "mnist" or "fashion_mnist"
+    data_set: str  # "mnist", "fashion_mnist" or "sample"
     split: str  # "original" or "official"
     class_names: tuple[str, ...]
     source: str  # who delivered the files
     sha256: str  # one checksum for the four files
-    is_sample: bool  # whether the 5,000-digit sample stands in for the full data set
+    is_sample: bool  # whether it is the 5,000-digit sample, asked for or standing in for MNIST
     answers: tuple[str, ...]  # what each source said when it was asked
 
     def __str__(self) -> str:
-        name = f"{self.data_set}, 5,000-digit SAMPLE" if self.is_sample else self.data_set
+        name = "mnist, 5,000-digit SAMPLE" if self.is_sample else self.data_set
         return (
             f"{name} ({self.split} split): {len(self.train):,} training, "
             f"{len(self.valid):,} validation, {len(self.test):,} test images"
@@ -83,8 +83,8 @@ def load_data(
     the full MNIST, the 5,000-digit sample stands in, and a warning says so.
 
     Args:
-        data_set: "mnist" (LeCun, Bottou, Bengio and Haffner, 1998) or "fashion_mnist" (Xiao, Rasul
-            and Vollgraf, 2017).
+        data_set: "mnist" (LeCun, Bottou, Bengio and Haffner, 1998), "fashion_mnist" (Xiao, Rasul
+            and Vollgraf, 2017) or "sample", the 5,000 digits of MNIST that ship with this book.
         split: "original", that of the notebook that this book rebuilds: the training images
             without the first 5,000 (55,000), the first 1,000 test images for validation, the other
             9,000 for test. "official" validates on the 5,000 that were held out and tests on all
@@ -107,7 +107,7 @@ def load_data(
     delivery = deliver(PUBLICATIONS[data_set], None if cache is None else user_path(cache))
     train, valid, test = _divide(delivery, split)
     is_sample = delivery.source == "sample"
-    if is_sample:
+    if is_sample and data_set != "sample":
         warnings.warn(
             "THE FULL MNIST COULD NOT BE HAD. A sample of 5,000 digits stands in for it: no "
             "figure made from it is MNIST's. What each source answered:\n- "

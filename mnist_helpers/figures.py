@@ -149,7 +149,7 @@ def plot_confusion(predictions: np.ndarray, classes: np.ndarray, data: Mnist) ->
             colour = "white" if count > dark else "black"
             ax.text(column, row, count, ha="center", va="center", color=colour, fontsize=8)
     ax.set(xlabel="predicted class", ylabel="true class")
-    ax.set_xticks(range(10), data.class_names, rotation=0 if data.data_set == "mnist" else 90)
+    ax.set_xticks(range(10), data.class_names, rotation=90 * (data.data_set == "fashion_mnist"))
     ax.set_yticks(range(10), data.class_names)
     ax.grid(False)
     return figure

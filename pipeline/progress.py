@@ -53,6 +53,7 @@ SECONDS = {
     "08-going-further": 20,
     "08-trip-race": 8,
     "08-trip-small-and-precise": 35,
+    "train-trip-home": 8,
 }
 
 

@@ -224,6 +224,7 @@ class Text:
             "solution-start": lambda each: SOLUTION,
             "solution-end": lambda each: "",
             "figure": self.picture,
+            "train": self.panel,
             "include": lambda each: (
                 f"*(Here {self.book.link('the page', self.page)} shows more.)*"
             ),
@@ -249,6 +250,11 @@ class Text:
         self.attachments[file.name] = {f"image/{file.suffix[1:]}": content}
         picture = f"![{directive.options['alt']}](attachment:{file.name})"
         return f"{picture}\n\n{self.caption(directive.options['name'], directive.body)}"
+
+    def panel(self, directive: Directive) -> str:
+        """A panel that trains in a browser, as a link to the page that has one, set as here."""
+        link = self.book.link("a page of the site", "train", directive.options["settings"])
+        return f"*(Here the site trains a network as you watch; {link} has the same settings.)*"
 
     def caption(self, name: str, caption: str) -> str:
         return f"**{self.book.numbers[name]}.** {caption}"

@@ -13,10 +13,8 @@ file in any other way.
 
 from __future__ import annotations
 
-import base64
 import json
 import sys
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +40,7 @@ from pipeline.draw.robustness import (
     steps_table,
     widest,
 )
+from pipeline.draw.script import as_text, described
 from pipeline.draw.weights import load_weights
 from pipeline.fetch_data import fetch
 from pipeline.notebooks import ChapterError
@@ -124,18 +123,7 @@ def pack(array: np.ndarray) -> tuple[dict, bytes, np.ndarray]:
 
 def script(name: str, content: bytes) -> bytes:
     """A script that hands these bytes to the page."""
-    text = base64.b64encode(content).decode()
-    return f'drawADigit.receive("{name}", "{text}");\n'.encode()
-
-
-def described(content: bytes) -> dict:
-    """What the page checks: the length and a CRC-32.
-
-    A CRC finds damage and not malice, as is wanted: anyone who could change these files
-    could change the page. The browser's own SHA-256 is not there on a page that came by plain
-    http.
-    """
-    return {"bytes": len(content), "crc": zlib.crc32(content)}
+    return f'drawADigit.receive("{name}", "{as_text(content)}");\n'.encode()
 
 
 def chapters_run(model: Model, records: Path) -> tuple[Record, list[np.ndarray]] | None:

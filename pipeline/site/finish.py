@@ -13,6 +13,7 @@ from pathlib import Path
 # It draws the icons that the theme's style sheet draws too, and weighs more than a chapter.
 ICON_SCRIPT = re.compile(r"<script[^>]*scripts/fontawesome\.js[^>]*></script>")
 CHARSET = '<meta charset="utf-8" />'
+LEARNS = "/train/runs.js"  # the script of a page on which a network learns
 # The page that only leads to the first one names no icon, and a browser would ask for one in vain.
 NO_ICON = '<link rel="icon" href="data:," />'
 
@@ -57,12 +58,17 @@ def policy(page: str) -> str:
     """The Content-Security-Policy of a page: this site alone, and the page's own code by its hash.
 
     Styles may stand in the page, for the theme and the tables of a run put them there; scripts may
-    not, but for those that were there when the page was made.
+    not, but for those that were there when the page was made. A page on which a network learns
+    makes its worker from functions that it has, for no file may be read from a folder; and it may
+    compile WebAssembly.
     """
     code = InlineCode(page)
     hashes = sorted({sha256(script) for script in code.scripts})
     if code.handlers:
         hashes += ["'unsafe-hashes'", *sorted({sha256(handler) for handler in code.handlers})]
+    learns = LEARNS in page
+    if learns:
+        hashes.append("'wasm-unsafe-eval'")
     return "; ".join(
         [
             "default-src 'self'",
@@ -72,6 +78,7 @@ def policy(page: str) -> str:
             "object-src 'none'",
             "base-uri 'none'",
             "form-action 'self'",
+            *["worker-src blob:"] * learns,
         ]
     )
 

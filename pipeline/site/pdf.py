@@ -77,6 +77,8 @@ def article_of(page: BeautifulSoup, path: Path) -> Tag:
         element["id"] = f"{path.stem}--{element['id']}"
     for link in article.select("a[href]"):
         link["href"] = within_the_book(link["href"], path)
+    for script in article.select("script[src]"):
+        script.decompose()  # nobody presses anything, and pages may load the same one
     for folded in article.select("details"):
         folded["open"] = ""
     return article
@@ -107,6 +109,8 @@ def within_the_book(href: str, path: Path) -> str:
     target = (path.parent / address).resolve() if address else path
     if re.match(r"[a-z]+:", href) or target.parent != path.parent:
         return href
+    if "=" in anchor:  # settings for a page that computes, and no place on it
+        anchor = ""
     return f"#{target.stem}--{anchor}" if anchor else f"#{target.stem}"
 
 

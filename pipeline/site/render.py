@@ -77,8 +77,9 @@ def assemble(build: Path) -> None:
     shown = front_page_files(build / "records") | fashion_page_files() | route_files()
     for name, content in shown.items():
         wanted[CHAPTERS / name] = content
-    for path in sorted((build / "draw").glob("*")):  # what pipeline.draw.pack packed
-        wanted[CHAPTERS / "_static" / "draw" / path.name] = path.read_bytes()
+    for page in ("draw", "train"):  # what pipeline.draw packed
+        for path in sorted((build / page).glob("*")):
+            wanted[CHAPTERS / "_static" / page / path.name] = path.read_bytes()
     for path in [CHAPTERS / "references.bib", *CHAPTERS.glob("_static/**/*")]:
         if path.is_file():
             wanted[path] = path.read_bytes()

@@ -4,6 +4,7 @@ import gc
 import gzip
 import hashlib
 import tracemalloc
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from conftest import FILE_NAMES
 
 from mnist_helpers.data import SampleDataWarning, load_data, reformat
 from mnist_helpers.sources import PUBLICATIONS, SAMPLE_FOLDER, cache_folder, deliver
+from mnist_helpers.writers import published_writers, writers_of
 
 SIZES = {
     ("full", "original"): (55_000, 1_000, 9_000),
@@ -262,6 +264,19 @@ def test_the_sample_says_in_every_way_that_it_is_the_sample(loud, full_loads):
         "mnist, 5,000-digit SAMPLE (original split): "
         "3,667 training, 100 validation, 900 test images"
     )
+
+
+def test_the_sample_can_be_asked_for_and_then_nobody_is_warned(loud, tmp_path, monkeypatch):
+    monkeypatch.setenv("MNIST_CACHE_DIR", str(tmp_path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = load_data("sample", "official")
+    standing_in, _ = loud
+    assert (data.data_set, data.source, data.is_sample) == ("sample", "sample", True)
+    assert data.sha256 == standing_in.sha256
+    assert str(data).startswith("mnist, 5,000-digit SAMPLE (official split): 3,667 training")
+    assert list(tmp_path.iterdir()) == []  # it lies in the package, and needs no second place
+    np.testing.assert_array_equal(writers_of(data), published_writers()[::10])
 
 
 # ---- Fashion-MNIST ----

@@ -51,10 +51,16 @@ NONSENSE = [
         for value in ("tpu", "", "CPU", "cuda:0", 0, None, True)
     ),
     *(
-        ("data_set", value, '"mnist" or "fashion_mnist"')
+        ("data_set", value, '"mnist" or "fashion_mnist" or "sample"')
         for value in ("cifar", "MNIST", "", None, 3, ["mnist"])
     ),
     *(("split", value, '"original" or "official"') for value in ("test", "", None, 0.1)),
+    *(("drop", value, '"weights" or "units"') for value in ("hidden", "", None, 0.5)),
+    *(("num_hidden", value, "a whole number from 0 to 10,000") for value in (-1, 1.0, "16", None)),
+    *(
+        ("mistakes", value, "a list with any of modulo, file_order, test_head,")
+        for value in ("modulo", ["% 10"], [None], None, 3)
+    ),
     *(
         (name, value, 'the path of a folder, or "" for none')
         for name in ("record_dir", "log_dir")
@@ -152,7 +158,7 @@ def test_a_file_of_parameters_names_chapters_of_the_book_alone(tmp_path: Path):
 
 
 SENSE = {
-    "data_set": ["mnist", "fashion_mnist"],
+    "data_set": ["mnist", "fashion_mnist", "sample"],
     "split": ["original", "official"],
     "seed": [0, 3, 2**32 - 1],
     "num_seeds": [2, 5, 1_000],
@@ -164,6 +170,9 @@ SENSE = {
     "beta": [0, 0.0, 0.001, 2],
     "keep_prob": [1, 1.0, 0.5, 1e-3],
     "keep_probs": [[0.5], [0.5, 0.6, 1], (0.5, 0.9)],
+    "num_hidden": [0, 16, 1_024],
+    "drop": ["weights", "units"],
+    "mistakes": [[], ["modulo"], ("unscaled", "all_zero")],
     "record_dir": ["", "_build/records"],
     "log_dir": ["", "/tmp/logs"],
 }

@@ -160,3 +160,10 @@ def test_pictures_of_the_text_travel_with_the_notebook(found):
     (cell,) = made(found, new_markdown_cell(source))
     assert "![A page.](attachment:tensorboard.png)" in cell.source
     assert set(cell.attachments) == {"tensorboard.png"}
+
+
+def test_a_panel_becomes_a_link_to_the_page_that_has_one_with_the_same_settings(found):
+    panel = ":::{train}\n:settings: num_hidden=0&seed=1\n:controls: seed\n:::"
+    (cell,) = made(found, new_markdown_cell(f"::::{{admonition}} Predict\nHow?\n\n{panel}\n::::"))
+    assert "](https://example.org/book/chapters/train.html#num_hidden=0&seed=1)" in cell.source
+    assert "{train}" not in cell.source and ":controls:" not in cell.source

@@ -12,10 +12,11 @@ from pipeline.site.pdf import browser_path, joined
 
 FIRST = """<html><head><meta http-equiv="Content-Security-Policy" content="x"></head><body>
 <nav>Side bar</nav><article><h1 id="a">One</h1><a href="two.html#a">to two</a>
-<a href="#a">here</a><a href="https://example.org/two.html#a">out</a></article></body></html>"""
+<a href="#a">here</a><a href="https://example.org/two.html#a">out</a>
+<a href="two.html#seed=1">set so</a></article></body></html>"""
 SECOND = """<html><body><nav>Side bar</nav><article>
 <h1 id="a">Two<a class="headerlink" href="#a">#</a></h1>
-<a href="one.html">back</a>
+<a href="one.html">back</a><script src="panel.js"></script>
 <details><summary>Answer</summary>42</details></article></body></html>"""
 
 
@@ -44,10 +45,15 @@ def test_pages_follow_each_other_and_every_link_within_leads_to_one_place(build:
         "#two--a",
         "#one--a",
         "https://example.org/two.html#a",
+        "#two",  # settings are no place
         "#two--a",
         "#one",
     ]
     assert {link[1:] for link in links if link.startswith("#")} <= set(names)
+
+
+def test_scripts_of_the_pages_are_left_out(build: Path):
+    assert "panel.js" not in joined(build / "html")
 
 
 def test_answers_are_unfolded_and_the_policy_of_one_page_does_not_bind_all(build: Path):

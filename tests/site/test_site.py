@@ -98,6 +98,7 @@ def test_every_link_within_the_site_leads_somewhere(name: str):
         if re.match(r"[a-z]+:", href):
             continue
         target, _, anchor = href.partition("#")
+        anchor = "" if "=" in anchor else anchor  # settings of a panel, which are no place
         file = (here.parent / target).resolve() if target else here
         assert file.exists(), href
         if anchor and file.suffix == ".html" and file.parent == here.parent:
@@ -390,7 +391,7 @@ FOCUSED = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", ["01-data", "draw"])
+@pytest.mark.parametrize("name", ["01-data", "draw", "train"])
 def test_from_the_keyboard_every_stop_is_seen(browser: Browser, address: str, name: str):
     context = browser.new_context(reduced_motion="reduce")
     tab = context.new_page()
@@ -426,6 +427,20 @@ def test_on_a_phone_one_draws_and_sees_all_answers_on_the_first_screen(browser, 
         expect(tab.locator("#draw-answers tr")).to_have_count(11)
         last = tab.locator("#draw-answers tr").last.bounding_box()
         assert last["y"] + last["height"] <= 844
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 740)])
+def test_what_one_presses_and_the_curves_are_on_the_first_screen(
+    browser: Browser, address: str, width: int, height: int
+):
+    with browser.new_context(viewport={"width": width, "height": height}) as context:
+        tab = context.new_page()
+        tab.goto(f"{address}/chapters/train.html")
+        charts = tab.locator(".train-charts")
+        expect(charts.locator("svg").first).to_be_visible()
+        lowest = charts.bounding_box()
+        assert lowest["y"] + lowest["height"] <= height
+        assert tab.locator(".train-play").bounding_box()["y"] < lowest["y"]
 
 
 @pytest.mark.parametrize(("address_once", "now"), [("experiments", "02-how-sure")])

@@ -4,40 +4,18 @@
 (() => {
   const { FIELD, prepare, nudge, scatter, randomNumbers, checked, network, run } = drawADigit;
   const { cell, explain, grid, paint, pictureOf } = drawADigit;
-  const SIZE = 280; // pixels of the board, both ways
-  const KEY_STEP = 10; // pixels of the board that an arrow key moves the pen by
+  const { ARROWS, BOARD: SIZE, makeBoard } = drawADigit;
   const folder = new URL(".", document.currentScript.src).href;
   const element = (id) => document.getElementById(`draw-${id}`);
-
-  // Lines of points from 0 to 100, drawn one after the other.
-  const EXAMPLES = {
-    0: [[50, 15, 28, 30, 24, 55, 34, 80, 52, 86, 70, 74, 76, 48, 68, 24, 50, 15]],
-    1: [[40, 28, 54, 15, 52, 86]],
-    2: [[28, 32, 38, 18, 58, 17, 68, 32, 60, 50, 28, 84, 74, 83]],
-    3: [[30, 20, 60, 18, 68, 32, 48, 48, 68, 60, 66, 78, 48, 86, 28, 78]],
-    4: [[36, 16, 28, 54, 74, 52], [64, 18, 60, 88]],
-    5: [[70, 16, 36, 18, 32, 46, 58, 46, 68, 62, 60, 80, 30, 84]],
-    6: [[62, 14, 38, 38, 30, 66, 42, 84, 62, 80, 66, 62, 50, 54, 32, 66]],
-    7: [[26, 20, 72, 18, 58, 48, 46, 86]],
-    8: [[66, 26, 48, 15, 34, 28, 62, 58, 60, 80, 44, 86, 32, 74, 38, 58, 66, 26]],
-    9: [[66, 32, 52, 17, 34, 26, 36, 44, 54, 46, 66, 32, 62, 60, 54, 86]],
-    "the letter A": [[26, 86, 50, 14, 74, 86], [35, 60, 65, 60]],
-    "the letter X": [[26, 16, 74, 86], [74, 16, 26, 86]],
-    "a scribble": [[20, 60, 34, 20, 40, 76, 52, 24, 58, 80, 70, 30, 76, 70, 30, 44, 80, 52]],
-    nothing: [],
-  };
-  const UNDO = 20; // strokes that can be taken back
 
   const state = {
     manifest: null,
     networks: new Map(), // name -> network, as they arrive
-    digit: null, // a test image that is shown as it is, or null: what is on the board
-    placed: false, // whether the page put there what is on the board, and not the reader
-    ink: new Float32Array(SIZE * SIZE), // what is on the board, 0 (paper) to 1
-    earlier: [], // the board before each stroke
+    // A test image that is shown as it is, or null: what is on the board.
+    get digit() { return board.about.digit ?? null; },
+    get ink() { return board.ink; }, // what is on the board, 0 (paper) to 1
     pixels: new Float32Array(FIELD * FIELD),
     answers: new Map(), // name -> what `run` returned
-    pen: { x: 140, y: 140, down: false },
     inspected: null, // { layer, at }: a place in the picture of a layer
   };
 
@@ -99,160 +77,14 @@
 
   // ---- the board ----
 
-  const board = element("board");
-  const paper = board.getContext("2d");
-
-  /** Show the ink. Nothing is ever read from the canvas: some browsers put noise there. */
-  function showBoard() {
-    const image = paper.createImageData(SIZE, SIZE);
-    state.ink.forEach((x, i) => {
-      image.data.fill(Math.round(255 * (1 - x)), 4 * i, 4 * i + 3);
-      image.data[4 * i + 3] = 255; // paper, too, has its own colour, whatever the theme's is
-    });
-    paper.putImageData(image, 0, 0);
-  }
-
-  /** Leave ink along a line. A pixel that the pen's edge crosses is dark in part. */
-  function line(fromX, fromY, toX, toY) {
-    const reach = Number(element("pen").value) / 2;
-    const [right, down] = [toX - fromX, toY - fromY];
-    const squared = right * right + down * down;
-    const first = (a, b) => Math.max(0, Math.floor(Math.min(a, b) - reach - 1));
-    const end = (a, b) => Math.min(SIZE, Math.ceil(Math.max(a, b) + reach + 1));
-    for (let row = first(fromY, toY); row < end(fromY, toY); row++) {
-      for (let column = first(fromX, toX); column < end(fromX, toX); column++) {
-        const [x, y] = [column + 0.5 - fromX, row + 0.5 - fromY];
-        const along = squared && Math.min(1, Math.max(0, (x * right + y * down) / squared));
-        const distance = Math.hypot(x - along * right, y - along * down);
-        const dark = Math.min(1, Math.max(0, reach + 0.5 - distance));
-        const i = row * SIZE + column;
-        state.ink[i] = Math.max(state.ink[i], dark);
-      }
-    }
-  }
-
-  /** Keep the board as it is, for `undo`. What the page had put there makes room. */
-  function beginStroke() {
-    const { digit, placed } = state;
-    const source = element("source").textContent;
-    state.earlier.push({ ink: state.ink.slice(), digit, placed, source });
-    if (state.earlier.length > UNDO) state.earlier.shift();
-    if (placed) clearBoard();
-  }
-
-  function undo() {
-    const before = state.earlier.pop();
-    if (!before) return;
-    state.ink = before.ink;
-    state.digit = before.digit;
-    state.placed = before.placed;
-    element("source").textContent = before.source;
-    update();
-  }
-
-  function clearBoard() {
-    state.digit = null;
-    state.placed = false;
-    state.ink.fill(0);
-    element("source").textContent = "Your drawing.";
-  }
-
-  function drawExample(name) {
-    beginStroke();
-    clearBoard();
-    for (const points of EXAMPLES[name]) {
-      for (let i = 2; i < points.length; i += 2) {
-        line(...points.slice(i - 2, i + 2).map((part) => (part * SIZE) / 100));
-      }
-    }
-    state.placed = true;
-    element("source").textContent = `An example: ${name}.`;
-    update();
-  }
-
-  function placeOf(event) {
-    const frame = board.getBoundingClientRect();
-    return [
-      ((event.clientX - frame.left - board.clientLeft) * SIZE) / board.clientWidth,
-      ((event.clientY - frame.top - board.clientTop) * SIZE) / board.clientHeight,
-    ];
-  }
-
-  let stroke = null; // the pointer that draws, and where it was last: { pointer, place }
-  const draws = (event) => stroke?.pointer === event.pointerId;
-  const PRIMARY = 1; // of the buttons that are down: the left one, a pen's tip, a finger
-
-  board.addEventListener("pointerdown", (event) => {
-    // Not a second finger, nor another button; with Ctrl it is a Mac's right click.
-    if (stroke || event.button !== 0 || event.ctrlKey) return;
-    board.setPointerCapture(event.pointerId);
-    beginStroke();
-    const place = placeOf(event);
-    stroke = { pointer: event.pointerId, place };
-    line(...place, ...place);
-    update();
+  const board = makeBoard(element("board"), {
+    mark: element("pen-mark"),
+    penWidth: () => Number(element("pen").value),
+    say: (text) => {
+      element("pen-said").textContent = text;
+    },
+    changed: () => update(),
   });
-  board.addEventListener("pointermove", (event) => {
-    if (!draws(event)) return;
-    if (!(event.buttons & PRIMARY)) {
-      stroke = null; // let go while another button was down, or where we could not see it
-      return;
-    }
-    const here = placeOf(event);
-    line(...stroke.place, ...here);
-    stroke.place = here;
-    update();
-  });
-  for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
-    board.addEventListener(end, (event) => {
-      if (draws(event)) stroke = null;
-    });
-  }
-  board.addEventListener("contextmenu", (event) => {
-    if (stroke) event.preventDefault(); // a finger that rests, or both buttons
-  });
-
-  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  const within = (place) => Math.min(SIZE, Math.max(0, place));
-
-  board.addEventListener("keydown", (event) => {
-    const { pen } = state;
-    if (event.key in ARROWS) {
-      const [right, down] = ARROWS[event.key];
-      const [x, y] = [within(pen.x + right * KEY_STEP), within(pen.y + down * KEY_STEP)];
-      if (pen.down) line(pen.x, pen.y, x, y);
-      Object.assign(pen, { x, y });
-      say(`column ${x / KEY_STEP}, row ${y / KEY_STEP}${pen.down ? ", drawing" : ""}`);
-    } else if (event.key === " " || event.key === "Enter") {
-      pen.down = !pen.down;
-      if (pen.down) {
-        beginStroke();
-        line(pen.x, pen.y, pen.x, pen.y);
-      }
-      say(pen.down ? "Pen down." : "Pen up.");
-    } else if (event.key === "Delete" || event.key === "Backspace") {
-      beginStroke();
-      clearBoard();
-      say("Cleared.");
-    } else if (event.key === "z" && (event.ctrlKey || event.metaKey)) {
-      undo();
-      say("Undone.");
-    } else return;
-    event.preventDefault(); // the page must not scroll
-    showPen();
-    update();
-  });
-
-  function showPen() {
-    const mark = element("pen-mark");
-    mark.style.left = `${(100 * state.pen.x) / SIZE}%`;
-    mark.style.top = `${(100 * state.pen.y) / SIZE}%`;
-    mark.classList.toggle("down", state.pen.down);
-  }
-
-  const say = (text) => {
-    element("pen-said").textContent = text;
-  };
 
   // ---- settings ----
 
@@ -446,7 +278,8 @@
   function update() {
     due ||= requestAnimationFrame(() => {
       due = 0;
-      showBoard();
+      board.show();
+      element("source").textContent = board.about.source;
       const prepared = state.digit ?? prepare(state.ink, SIZE, steps());
       state.pixels = isNudged() ? nudge(prepared, nudges()) : prepared;
       paint(element("after"), Array.from(state.pixels), FIELD, { scale: 1 });
@@ -474,19 +307,17 @@
       }
       const place = places[Math.floor(Math.random() * places.length)];
       const pixels = digitAt(bytes, place);
-      beginStroke();
-      clearBoard();
-      if (scattered) state.ink = scatter(pixels, SIZE, Math.random);
-      else {
-        state.ink = state.ink.map((_, i) =>
-          pixels[Math.floor(i / SIZE / 10) * FIELD + Math.floor((i % SIZE) / 10)]);
-        state.digit = pixels;
+      const name = `Test image ${positions[place]}, a ${labels[place]}`;
+      if (scattered) {
+        board.put(scatter(pixels, SIZE, Math.random), { source: `${name}, drawn somewhere on the board.` });
+        return;
       }
-      state.placed = true;
-      element("source").textContent =
-        `Test image ${positions[place]}, a ${labels[place]}` +
-        (scattered ? ", drawn somewhere on the board." : ". MNIST's makers have prepared it: the steps do not touch it, the nudges do.");
-      update();
+      const enlarged = board.ink.map((_, i) =>
+        pixels[Math.floor(i / SIZE / 10) * FIELD + Math.floor((i % SIZE) / 10)]);
+      board.put(enlarged, {
+        source: `${name}. MNIST's makers have prepared it: the steps do not touch it, the nudges do.`,
+        digit: pixels,
+      });
     } catch (error) {
       complain(error.message);
     }
@@ -550,14 +381,10 @@
   }
 
   function listen() {
-    element("clear").addEventListener("click", () => {
-      beginStroke();
-      clearBoard();
-      update();
-    });
-    element("undo").addEventListener("click", undo);
+    element("clear").addEventListener("click", board.clear);
+    element("undo").addEventListener("click", board.undo);
     for (const button of document.querySelectorAll("[data-example]")) {
-      button.addEventListener("click", () => drawExample(button.dataset.example));
+      button.addEventListener("click", () => board.drawExample(button.dataset.example));
     }
     element("put-digit").addEventListener("click", () => showDigit(element("which").value, false));
     element("scatter-digit").addEventListener("click", () => showDigit(element("which").value, true));
@@ -581,16 +408,15 @@
     fillChoices();
     buildTable();
     listen();
-    showPen();
-    drawExample("7");
-    state.earlier.length = 0;
+    board.drawExample("7");
+    board.forget();
     // The networks are large: they come when the reader does.
     const near = new IntersectionObserver((entries) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
       near.disconnect();
       loadNetworks();
     }, { rootMargin: "400px" });
-    near.observe(board);
+    near.observe(element("board"));
   });
   Object.assign(drawADigit, { state, fetchBytes, loadNetworks });
 })();

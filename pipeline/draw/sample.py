@@ -1,0 +1,62 @@
+"""Pack the sample of MNIST into a script, for networks that learn in the browser.
+
+usage: python -m pipeline.draw.sample BUILD
+
+Writes BUILD/train/sample.js: the published files of the sample without their headers, gzipped;
+and full.md, what the chapters' runs came to from the data that they had.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from pathlib import Path
+
+from mnist_helpers.files import write_whole
+from mnist_helpers.idx import parse_idx
+from mnist_helpers.sources import SAMPLE, deliver
+from mnist_helpers.tables import table
+from pipeline.command_line import command_line
+from pipeline.draw.pack import MODELS, chapters_run
+from pipeline.draw.script import as_text, described
+from pipeline.notebooks import ChapterError
+
+
+def sample_script() -> bytes:
+    """The script: pixels and classes to learn from, then those to judge by, a byte each."""
+    arrays = [
+        parse_idx(content, file.name)
+        for content, file in zip(deliver(SAMPLE).contents, SAMPLE.files, strict=True)
+    ]
+    packed = gzip.compress(b"".join(array.tobytes() for array in arrays), mtime=0)
+    facts = described(packed) | {"train": len(arrays[1]), "test": len(arrays[3])}
+    return f'trainHere.receive({json.dumps(facts)}, "{as_text(packed)}");\n'.encode()
+
+
+def full_table(records: Path) -> str:
+    """What the same kinds of network came to in the chapters, as a table in Markdown."""
+    runs = [(model, run[0]) for model in MODELS[:3] if (run := chapters_run(model, records))]
+    if not runs:
+        return "The run that made this copy left no records.\n"
+    rows = [
+        [
+            f"{{doc}}`{model.title} <{model.chapter}>`",
+            "the sample" if record["data_source"] == "sample" else "all of it",
+            f"{record['num_steps']:,}",
+            f"{record['validation_accuracy']:.2f}",
+            f"{record['test_accuracy']:.2f}",
+        ]
+        for model, record in runs
+    ]
+    return table(["network", "data", "steps", "validation (%)", "test (%)"], rows)
+
+
+def main(build: Path) -> None:
+    write_whole(build / "train" / "full.md", full_table(build / "records").encode())
+    write_whole(build / "train" / "sample.js", sample_script())
+
+
+if __name__ == "__main__":
+    with command_line(ChapterError):
+        main(Path(sys.argv[1]))
