@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from bs4 import BeautifulSoup
@@ -74,7 +75,12 @@ def test_every_link_leads_to_a_place_on_a_page(name: str):
     assert len(links) > (2 if is_side_trip(name) else 5)
     for page, place in links:
         html = (BUILD / "html" / page).read_text(encoding="utf-8")
-        assert not place or f'id="{place}"' in html, (page, place)
+        if "=" in place:  # settings of the panel there
+            known = (BUILD / "html" / "_static" / "train" / "settings.js").read_text("utf-8")
+            assert 'class="train-panel"' in html
+            assert all(f"{setting}:" in known for setting in parse_qs(place)), place
+        else:
+            assert not place or f'id="{place}"' in html, (page, place)
 
 
 @every_chapter
