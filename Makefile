@@ -265,17 +265,18 @@ COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 
     --no-header --no-emit-index-url --no-emit-find-links $(NOT_NEEDED:%=--no-emit-package %)
 FOR_THE_BOOK := requirements.txt --group cpu --group book
 FOR_THE_WORKSHOP := --group sweep --group test --group dev
-but_what_the_book_has = $$(sed -n '$1s/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock)
+# What the book has everywhere: not what it needs on one system, or under one Python, alone.
+BUT_WHAT_THE_BOOK_HAS = $$(sed -n 's/^\([a-z0-9._-]*\)==[^ ]* .$$/--no-emit-package \1/p' requirements.lock)
 
 # One solution for all packages; then a lock for the book, and what two others need beside it.
 lock: $(WORKSHOP)
 	@mkdir -p $(BUILD)
 	$(COMPILE) --upgrade $(FOR_THE_BOOK) $(FOR_THE_WORKSHOP) -o $(BUILD)/all.lock
 	$(COMPILE) --constraint $(BUILD)/all.lock $(FOR_THE_BOOK) -o requirements.lock
-	$(COMPILE) --constraint $(BUILD)/all.lock $(FOR_THE_BOOK) $(FOR_THE_WORKSHOP) \
-	    $(call but_what_the_book_has) -o requirements-workshop.lock
+	$(COMPILE) --constraint $(BUILD)/all.lock $(FOR_THE_WORKSHOP) \
+	    $(BUT_WHAT_THE_BOOK_HAS) -o requirements-workshop.lock
 	$(COMPILE) --constraint $(BUILD)/all.lock --no-config --group gpu \
-	    $(call but_what_the_book_has,/^tensorflow==/d; ) -o requirements-gpu.lock
+	    $(BUT_WHAT_THE_BOOK_HAS) -o requirements-gpu.lock
 
 # But for the notebooks that a reader has worked on.
 clean:

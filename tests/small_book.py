@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("Makefile", "_config.yml", "mnist_helpers", "pipeline", "requirements.lock")
-THIS_ENVIRONMENT = ("PYTHON=.venv/bin/python", "READY=ready", "WORKSHOP=ready")
+THIS_ENVIRONMENT = ("PYTHON=.venv/bin/python", "READY=ready")
 # What a Make that runs these tests hands down, and what is not meant for the one under test.
 OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "BUILD", "PARAMETERS", "LONG")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}

@@ -9,13 +9,17 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, requires
 from itertools import chain
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.markers import Marker
+from packaging.requirements import Requirement
 
+from mnist_helpers.records import WITHOUT_GPU
 from pipeline.contents import ROOT, chapters
 from pipeline.notebooks import CHAPTERS, code_cells, read
 
@@ -93,9 +97,13 @@ def test_what_is_dangerous_is_found():
 # ---- the lock ----
 
 
-def locked(lock: Path) -> dict[str, str]:
-    """What a lock pins: names and versions."""
-    return dict(re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
+def locked(lock: Path) -> dict[str, list[tuple[str, str]]]:
+    """What a lock pins: the versions of each name, with where they are for."""
+    pins: dict[str, list[tuple[str, str]]] = {}
+    text = lock.read_text(encoding="utf-8")
+    for name, version, marker in re.findall(r"^([\w.-]+)==(\S+)(?: ; (.+))? \\$", text, re.M):
+        pins.setdefault(name, []).append((version, marker))
+    return pins
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
@@ -124,9 +132,35 @@ def test_the_locks_are_parts_of_one_solution():
     book, gpu, workshop = (
         locked(ROOT / f"requirements{part}.lock") for part in ("", "-gpu", "-workshop")
     )
-    assert gpu.keys() & book.keys() == {"tensorflow"}
-    assert gpu["tensorflow"] == book["tensorflow"] == book["tensorflow-cpu"]
-    assert not workshop.keys() & book.keys() and len(book) > 100
+    for part in (gpu, workshop):
+        for name in part.keys() & book.keys():
+            assert {v for v, _ in part[name]} == {v for v, _ in book[name]}, name
+            assert all(marker for _, marker in book[name]) or name == "tensorflow"
+    assert "tensorflow" in gpu and not {"tensorflow", "tensorflow-cpu"} & workshop.keys()
+    assert "tensorflow-cpu" not in gpu and len(book) > 100
+
+
+def test_what_the_locks_install_has_all_that_it_requires():
+    lacking = []
+    for name in {name for lock in LOCKS for name in locked(lock)}:
+        try:
+            needed = [Requirement(line) for line in requires(name) or []]
+        except PackageNotFoundError:  # of another system
+            continue
+        for requirement in needed:
+            if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+                continue
+            if find_distribution(requirement.name) is None:
+                lacking.append(f"{name} requires {requirement.name}")
+    assert lacking == []
+
+
+def find_distribution(name: str) -> Distribution | None:
+    """An installed distribution; TensorFlow's may be the one without GPU kernels."""
+    for called in (name, WITHOUT_GPU.get(name, name)):
+        with suppress(PackageNotFoundError):
+            return distribution(called)
+    return None
 
 
 def test_linux_gets_tensorflow_without_gpu_kernels_and_others_the_only_one_there_is():
