@@ -184,6 +184,26 @@ def test_every_value_on_offer_is_one_that_the_engine_takes(tab: Page):
     assert refused == []
 
 
+def test_what_is_switched_on_is_trained_where_one_sees_it(tab: Page):
+    tab.evaluate(CHOOSE, "num_steps=100&mistakes=unscaled")
+    tab.get_by_role("button", name="Train with these").click()
+    wait_for_the_end(tab)
+    assert tab.evaluate("trainHere.panels[0].runs[0].settings.mistakes") == ["unscaled"]
+    expect(tab.locator(".train-play").first).to_be_in_viewport()
+
+
+def test_each_run_has_a_command_and_what_is_seen_inside_says_whose_it_is(tab: Page):
+    whose = tab.get_by_text("The first of these runs, inside:")
+    command = tab.locator(".train-line-to-copy code").first
+    tab.evaluate(CHOOSE, "runs=two&beside=learning_rate:5")
+    expect(whose).to_be_visible()
+    first, second = command.inner_text().splitlines()
+    assert "out-1.ipynb" in first and second.endswith("out-2.ipynb -p learning_rate 5")
+    tab.evaluate(CHOOSE, "")
+    expect(whose).to_be_hidden()
+    assert command.inner_text().endswith("out.ipynb")
+
+
 def test_every_mistake_can_be_switched_on_and_says_what_to_watch(tab: Page):
     switches = tab.locator("[data-train-part=mistakes] .train-switch")
     names = tab.evaluate("trainHere.MISTAKES.map(({ name }) => name)")

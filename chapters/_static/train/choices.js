@@ -26,10 +26,10 @@
   /** What to watch when one of the original's mistakes is made. */
   const WATCH = {
     modulo: "The minibatches go to 100 %, training images at random do not. Count the images seen.",
-    file_order: "The same neighbours always come together. Nothing here shows it: the file is mixed by class.",
+    file_order: "The same neighbours always come together. Hardly anything here shows it: the file is mixed by class.",
     test_head: "Other images, another score. Which of the two was meant to be touched? Only the code tells.",
     choose_on_test: "The best of many looks flatters: compare it with images nobody chose on.",
-    log_softmax: "A probability becomes 0, and its logarithm is no number. Raise the learning rate.",
+    log_softmax: "A probability becomes 0, and its logarithm is no number. Raise the learning rate to 10.",
     all_zero: "No hidden unit is on, so none learns. How many differ, and how many are dead?",
     unscaled: "Look at the first loss, and at the dead units.",
     shuffled_labels: "There is nothing to learn but images by heart: validation stays near guessing.",

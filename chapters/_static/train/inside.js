@@ -166,7 +166,9 @@
     const [line, link] = [lineToCopy("command"), lineToCopy("link")];
     place.append(line.row, link.row);
     return () => {
-      line.code.textContent = command(panel.settingsOfRuns()[0]);
+      const commands = panel.settingsOfRuns().map(command);
+      line.code.textContent = commands.length === 1 ? commands[0]
+        : commands.map((each, i) => each.replace("out.ipynb", `out-${i + 1}.ipynb`)).join("\n");
       const address = toAddress(panel.choice);
       link.code.textContent = `${location.href.split("#")[0]}${address ? `#${address}` : ""}`;
     };
@@ -175,10 +177,14 @@
   /** Give the large panel what small ones have no room for. */
   trainHere.furnish = (panel) => {
     const inside = make("div", { class: "train-inside" });
-    panel.host.append(inside);
+    const whose = make("p", { class: "train-whose" }, "The first of these runs, inside:");
+    panel.host.append(whose, inside);
     const shows = [buildWeights(inside), buildMisread(inside), buildBoard(inside)];
     const home = buildHome(part("home"), panel);
+    const withThese = make("button", { type: "button" }, "Train with these");
+    const tries = make("div", { class: "train-tries" }, withThese);
     part("mistakes").append(...MISTAKES.map(({ name }) => panel.aSwitch(name)));
+    part("mistakes").after(tries);
     let looked = { run: null, step: -1, at: 0 };
 
     async function look(run) {
@@ -204,16 +210,21 @@
 
     panel.listeners.push(() => {
       home();
+      whose.hidden = panel.choice.runs === "one";
       look(panel.runs[0]);
     });
     panel.showChoice();
     panel.show();
+    function trainInSight() {
+      panel.host.scrollIntoView({ behavior: calm.matches ? "auto" : "smooth", block: "start" });
+      panel.play.focus({ preventScroll: true });
+      panel.train();
+    }
+    withThese.addEventListener("click", trainInSight);
     for (const button of document.querySelectorAll("[data-train]")) {
       button.addEventListener("click", () => {
         panel.choose(trainHere.fromAddress(button.dataset.train));
-        panel.host.scrollIntoView({ behavior: calm.matches ? "auto" : "smooth", block: "start" });
-        panel.play.focus({ preventScroll: true });
-        panel.train();
+        trainInSight();
       });
     }
     addEventListener("hashchange", () => panel.choose(trainHere.fromAddress(location.hash.slice(1))));
