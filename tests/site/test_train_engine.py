@@ -236,7 +236,7 @@ def test_masks_are_those_that_a_training_step_draws(tab: Page, seed, keep_prob):
 
 # ---- the same losses ----
 
-SHORT = {"batch_size": 16, "num_hidden": 16, "learning_rate": 0.2, "num_steps": 300}
+SHORT = {"batch_size": 16, "num_hidden": 16, "learning_rate": 0.1, "num_steps": 300}
 ON_RAW_PIXELS = 3e-6  # the learning rate that does on them what 0.2 does on scaled ones
 
 LOSSES = """async (given) => {
