@@ -81,8 +81,7 @@ whole-site: $(BUILD)/html/index.html
 
 # ---- environment ----
 
-# Python compiles what it imports; to compile all that is there would take longer than all the rest.
-INSTALL := $(VENV)/bin/pip install --quiet --require-hashes --no-deps --no-compile --requirement
+INSTALL := $(VENV)/bin/pip install --quiet --require-hashes --no-deps --requirement
 
 $(READY): requirements.lock pyproject.toml
 	python=$$($(FIND_PYTHON)) && "$$python" -m venv --clear $(VENV)
