@@ -95,6 +95,9 @@ SAMPLE_FILES = """
     d353016623d61d7d75190455437c57a367f81866a607a1d686b6a0afd725d50d
     36a2921a2f1378c9f834c85856c7f19fc85e97636abd8dd0ae14fe1c056e3ed1"""
 
+# Genuine MNIST: every 15th image of the training file and every 10th of the test file
+# (tests/helpers/test_sample.py makes it again from the full set).
+SAMPLE = Publication("sample", _files(4_000, 1_000, SAMPLE_FILES), DIGITS)
 PUBLICATIONS = {
     "mnist": Publication(
         "mnist",
@@ -116,11 +119,8 @@ PUBLICATIONS = {
         ),
         system_folder=Path("/usr/share/datasets/fashion-mnist"),
     ),
+    "sample": SAMPLE,
 }
-# Genuine MNIST: every 15th image of the training file and every 10th of the test file
-# (tests/helpers/test_sample.py makes it again from the full set).
-SAMPLE = Publication("sample", _files(4_000, 1_000, SAMPLE_FILES), DIGITS)
-PUBLICATIONS[SAMPLE.name] = SAMPLE
 
 
 @dataclass

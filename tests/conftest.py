@@ -22,7 +22,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from quick import forbid_tensorflow, is_quick, may_be_quick, only_quick
 from small_book import make, write_book
 
@@ -424,6 +424,21 @@ def browser() -> Iterator[Browser]:
 
 
 # ---- data ----
+
+
+def open_tab(browser: Browser, address: str, before: str = "", **context) -> Page:
+    """A tab at an address, whose ``complaints`` are what goes wrong in it.
+
+    ``before`` is a script that runs ahead of the page's own.
+    """
+    tab = browser.new_page(**context)
+    tab.complaints = []
+    tab.on("console", lambda said: said.type == "error" and tab.complaints.append(said.text))
+    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    if before:
+        tab.add_init_script(before)
+    tab.goto(address)
+    return tab
 
 
 @pytest.fixture(scope="session")

@@ -48,3 +48,15 @@ def test_make_kept_makes_all_that_is_kept_by_the_commands_that_it_names(tmp_path
     for path in KEPT_EXPERIMENTS.iterdir():
         whole, _, _ = kept_experiment(path.stem)["command"].partition(" --only ")
         assert f"{whole}\n" in said, path.name
+
+
+@pytest.mark.parametrize("asked", [[], ["GPU=1"]], ids=["CPU", "GPU"])
+def test_the_tensorflow_with_gpu_kernels_takes_the_place_of_the_other_where_it_is_asked_for(
+    tmp_path: Path, asked: list[str]
+):
+    data = f"{tmp_path}/data.json"
+    said = make("-n", data, f"BUILD={tmp_path}", f"VENV={tmp_path}/none", *asked)
+    ready = said.index("--requirement requirements.lock")
+    gone = said.find("uninstall --quiet --yes tensorflow-cpu")
+    come = said.find("--requirement requirements-gpu.lock")
+    assert (ready < gone < come) if asked else (gone == come == -1)

@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +78,20 @@ def test_a_grid_is_every_combination_the_last_changing_fastest():
 def test_nonsense_is_refused_before_anything_runs(chapter: str, values: dict, message: str):
     with pytest.raises(SweepError, match=message):
         runs(chapter, **values)
+
+
+def test_where_the_workshop_is_not_installed_a_sweep_says_how_it_comes():
+    code = (
+        "import runpy, sys\n"
+        "sys.modules['pandas'] = None  # as if it were not there\n"
+        "runpy.run_module('pipeline.sweep', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert done.returncode == 1
+    assert "pandas" in done.stderr and "`make workshop`" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

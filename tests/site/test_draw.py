@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import open_tab
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -246,12 +247,8 @@ def test_centring_takes_the_place_away(bars):
 
 def visit(browser: Browser, page: Path, width: int = 1000) -> Page:
     """Open a page from its folder and wait for its networks."""
-    tab = browser.new_page(viewport={"width": width, "height": 800})
+    tab = open_tab(browser, page.as_uri(), viewport={"width": width, "height": 800})
     tab.set_default_timeout(60_000)
-    tab.complaints = []
-    tab.on("console", lambda m: m.type == "error" and tab.complaints.append(m.text))
-    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
-    tab.goto(page.as_uri())
     wait_for_networks(tab)
     return tab
 

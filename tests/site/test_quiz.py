@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
+from myst_page import rendered
 
 GOOD = """
 :::{quiz}
@@ -28,24 +27,7 @@ What is **6 × 7**?
 @pytest.fixture
 def render(tmp_path: Path) -> Callable[[str], tuple[BeautifulSoup, str]]:
     """A page made from MyST text, and what Sphinx complained about."""
-
-    def render(text: str) -> tuple[BeautifulSoup, str]:
-        (tmp_path / "conf.py").write_text(
-            "extensions = ['myst_parser', 'pipeline.site.quiz']\n"
-            "myst_enable_extensions = ['colon_fence']\n",
-            encoding="utf-8",
-        )
-        (tmp_path / "index.md").write_text(f"# Page\n{text}", encoding="utf-8")
-        said, build = io.StringIO(), tmp_path / "build"
-        with docutils_namespace():
-            app = Sphinx(
-                tmp_path, tmp_path, build, build, "html", status=None, warning=said, freshenv=True
-            )
-            app.build()
-        page = BeautifulSoup((build / "index.html").read_text(encoding="utf-8"), "html.parser")
-        return page, said.getvalue()
-
-    return render
+    return partial(rendered, tmp_path, "pipeline.site.quiz")
 
 
 def test_every_answer_unfolds_and_says_whether_it_is_right(render):

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
-from playwright.sync_api import Browser, Page
+from conftest import open_tab
+from playwright.sync_api import Page
 
 from mnist_helpers.data import load_data
 from mnist_helpers.device import set_seed
@@ -58,18 +59,9 @@ def page(tmp_path_factory) -> Path:
     return write_page(tmp_path_factory.mktemp("site"))
 
 
-def visit(browser: Browser, page: Path) -> Page:
-    tab = browser.new_page()
-    tab.complaints = []
-    tab.on("console", lambda m: m.type == "error" and tab.complaints.append(m.text))
-    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
-    tab.goto(page.as_uri())
-    return tab
-
-
 @pytest.fixture(scope="module")
 def tab(browser, page) -> Iterator[Page]:
-    opened = visit(browser, page)
+    opened = open_tab(browser, page.as_uri())
     yield opened
     assert opened.complaints == []
     opened.close()
@@ -116,7 +108,7 @@ def test_a_damaged_sample_is_refused(browser, tmp_path, damage, message):
     if damage:
         assert damage(text) != text
         script.write_text(damage(text), encoding="utf-8")
-    tab = visit(browser, page)
+    tab = open_tab(browser, page.as_uri())
     said = tab.evaluate(
         "() => new Promise((failed) => trainHere.start({}, { progress() {}, failed }))"
         ".then((error) => error.message)"

@@ -6,7 +6,6 @@ is opened from its folder, where browsers allow least. Beside it lies a page wit
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,9 +15,9 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from conftest import open_tab
+from myst_page import rendered
 from playwright.sync_api import Browser, Locator, Page, expect
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace
 
 from mnist_helpers.metrics import mean_interval
 from pipeline.draw.sample import sample_script
@@ -28,7 +27,10 @@ from pipeline.site.train_panel import MORE_SCRIPTS, SCRIPTS, panel, scripts
 
 STATIC = CHAPTERS / "_static"
 SMALL = {"settings": "num_hidden=16&learning_rate=5", "controls": "learning_rate modulo"}
-HEAD = '<!doctype html><html lang="en"><head><meta charset="utf-8" /><title>Train</title></head>'
+HEAD = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8" /><title>Train</title>'
+    '<link rel="stylesheet" href="../_static/book.css" /></head>'
+)
 # What the theme gives to the page.
 THEME = """<style>body { --pst-color-primary: #0a7d91; --pst-color-border: #888;
 --pst-color-background: #fff; --pst-color-surface: #eee; --pst-color-text-base: #000;
@@ -49,6 +51,7 @@ def site(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     for name in ("draw", "train"):
         shutil.copytree(STATIC / name, folder / "_static" / name)
+    shutil.copy(STATIC / "book.css", folder / "_static")
     (folder / "_static" / "train" / "sample.js").write_bytes(sample_script())
     pages = folder / "chapters"
     pages.mkdir()
@@ -66,15 +69,9 @@ new PerformanceObserver((list) => list.getEntries().forEach((it) => longTasks.pu
 
 
 def open_page(browser: Browser, page: Path, address: str = "", **context) -> Page:
-    tab = browser.new_context(
-        **({"viewport": {"width": 1000, "height": 800}} | context)
-    ).new_page()
+    context = {"viewport": {"width": 1000, "height": 800}} | context
+    tab = open_tab(browser, f"{page.as_uri()}{address}", before=WATCH, **context)
     tab.set_default_timeout(60_000)
-    tab.complaints = []
-    tab.on("console", lambda said: said.type == "error" and tab.complaints.append(said.text))
-    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
-    tab.add_init_script(WATCH)
-    tab.goto(f"{page.as_uri()}{address}")
     return tab
 
 
@@ -557,19 +554,8 @@ def render(tmp_path: Path) -> Callable[[str], BeautifulSoup]:
     """A page made from MyST text."""
 
     def render(text: str) -> BeautifulSoup:
-        (tmp_path / "conf.py").write_text(
-            "extensions = ['myst_parser', 'pipeline.site.train_panel']\n"
-            "myst_enable_extensions = ['colon_fence']\n",
-            encoding="utf-8",
-        )
-        (tmp_path / "index.md").write_text(f"# Page\n\n{text}", encoding="utf-8")
-        said, build = io.StringIO(), tmp_path / "build"
-        with docutils_namespace():
-            app = Sphinx(
-                tmp_path, tmp_path, build, build, "html", status=None, warning=said, freshenv=True
-            )
-            app.build()
-        assert said.getvalue() == ""
-        return BeautifulSoup((build / "index.html").read_text(encoding="utf-8"), "html.parser")
+        page, complaints = rendered(tmp_path, "pipeline.site.train_panel", f"\n{text}")
+        assert complaints == ""
+        return page
 
     return render

@@ -428,8 +428,8 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
         evaluateOnce();
         tell();
       },
-      look({ number }) {
-        worker.postMessage({ kind: "look", number, seen: network.look() });
+      look() {
+        worker.postMessage({ kind: "look", seen: network.look() });
       },
     };
     worker.onmessage = ({ data }) => answers[data.kind](data);

@@ -17,16 +17,16 @@
     mistakes: Object.freeze([]),
   });
 
-  /** The original's mistakes: what each is called, and the line of code that makes it. */
+  /** The original's mistakes: what each is called. */
   const MISTAKES = Object.freeze([
-    { name: "modulo", title: "% 10 in the offset", code: "offset = step * batch_size % (N - batch_size) % 10" },
-    { name: "file_order", title: "Batches in file order", code: "offset = step * batch_size % (N - batch_size)" },
-    { name: "test_head", title: "Validation cut from the head of the test file", code: "valid = test[: len(test) // 10]" },
-    { name: "choose_on_test", title: "Choosing on test", code: "chosen = test_accuracies.argmax()" },
-    { name: "log_softmax", title: "log(softmax) by hand", code: "losses = -tf.reduce_sum(labels * tf.math.log(tf.nn.softmax(logits)), 1)" },
-    { name: "all_zero", title: "Weights and biases all zero", code: "weights, biases = tf.zeros(shape), tf.zeros(shape[1:])" },
-    { name: "unscaled", title: "Pixels not scaled", code: "images = pixels  # 0 to 255" },
-    { name: "shuffled_labels", title: "Labels shuffled", code: "labels = labels[rng.permutation(N)]" },
+    { name: "modulo", title: "% 10 in the offset" },
+    { name: "file_order", title: "Batches in file order" },
+    { name: "test_head", title: "Validation cut from the head of the test file" },
+    { name: "choose_on_test", title: "Choosing on test" },
+    { name: "log_softmax", title: "log(softmax) by hand" },
+    { name: "all_zero", title: "Weights and biases all zero" },
+    { name: "unscaled", title: "Pixels not scaled" },
+    { name: "shuffled_labels", title: "Labels shuffled" },
   ]);
 
   const whole = (low, high) => ({
