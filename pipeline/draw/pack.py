@@ -262,9 +262,9 @@ def measured(networks: dict[str, Read], data: Mnist) -> dict[str, bytes]:
 NUDGES_PAGE = """```{figure} _static/draw/nudges.svg
 :alt: Percent of digits read against shift, turn and stroke; the table below has the numbers.
 
-How many of DIGITS digits are read when the prepared image is nudged, in percent; the 95 %
-interval of a point is ± WIDEST at most. A stroke of 1 gives each pixel the ink of its inkiest
-neighbour, −1 that of its least inky.
+Percent of DIGITS digits that are read when the prepared image is nudged; the 95 % interval of a
+point is ± WIDEST at most. A stroke of 1 makes each pixel as dark as its darkest neighbour, −1 as
+light as its lightest.
 ```
 
 :::{dropdown} The numbers of the figure, in percent

@@ -59,7 +59,7 @@ def steps_table(networks: Mapping[str, Read], test: Split) -> str:
         scores = [percent_read(read, prepared, classes) for read in networks.values()]
         rows.append([name, *(f"{score:.1f}" for score in scores)])
     said = (
-        f"Percent of {len(images)} test digits, each drawn somewhere on the board. "
+        f"Percent of {len(images)} test digits that are read, each put somewhere on the board. "
         f"The 95 % interval of a number is ± {widest(len(images)):.1f} points at most."
     )
     return f"{table(['left out', *networks], rows)}\n{said}\n"

@@ -78,11 +78,11 @@ def compared(one: str, other: str, clothes: Runs) -> str:
     if np.hypot(seeds, images) < abs(gain):
         verdict = f"the {SYSTEMS[one if gain > 0 else other].title} is ahead"
     else:
-        verdict = "which of the two is ahead stays open"
+        verdict = "we cannot tell which of the two is better"
     return (
         f"The {SYSTEMS[one].title} minus the {SYSTEMS[other].title} "
         f"is {signed(gain)} points, "
-        f"± {seeds:.2f} for other seeds and ± {images:.2f} for other images: {verdict}.\n"
+        f"± {seeds:.2f} for other seeds and ± {images:.2f} for other images, so {verdict}.\n"
     )
 
 

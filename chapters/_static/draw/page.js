@@ -48,7 +48,7 @@
 
   function complain(message) {
     const line = document.createElement("p");
-    line.textContent = `${message} What did arrive works. Reload the page, or make the book again.`;
+    line.textContent = `${message} Everything else works. Reload the page, or build the book again.`;
     element("trouble").append(line);
   }
 
@@ -193,7 +193,7 @@
       const picture = cell("div", "", { class: `draw-picture ${model.layers[index].op}` });
       const canvas = cell("canvas", "", { tabindex: "0", role: "application" });
       const name = layerName(model, index);
-      canvas.setAttribute("aria-label", `${name}. Arrow keys choose a number; how it was made is told beside it.`);
+      canvas.setAttribute("aria-label", `${name}. Arrow keys choose a number; the text beside it says how it was computed.`);
       picture.append(canvas, cell("span", "", { class: "draw-chosen", "aria-hidden": "true", hidden: "" }));
       figure.append(cell("figcaption", name), picture);
       place.append(figure);
@@ -302,7 +302,7 @@
       const { random, wrong, labels, positions } = state.manifest.digits;
       const places = which === "random" ? random : wrong[which];
       if (!places.length) {
-        element("source").textContent = "There is no such test image: none is misread so.";
+        element("source").textContent = "No test image is misread in this way.";
         return;
       }
       const place = places[Math.floor(Math.random() * places.length)];
@@ -315,7 +315,7 @@
       const enlarged = board.ink.map((_, i) =>
         pixels[Math.floor(i / SIZE / 10) * FIELD + Math.floor((i % SIZE) / 10)]);
       board.put(enlarged, {
-        source: `${name}. MNIST's makers have prepared it: the steps do not touch it, the nudges do.`,
+        source: `${name}. MNIST's makers have prepared it, so the steps leave it unchanged; the nudges do not.`,
         digit: pixels,
       });
     } catch (error) {
