@@ -235,7 +235,7 @@ def test_code_on_the_page_uses_nothing_that_the_page_does_not_show(path: Path):
 
 @every_notebook
 def test_networks_are_trained_from_bytes(path: Path):
-    """As float32 all training images take 172 MB, and each of TensorFlow's copies as much again."""
+    """As float32 all of them take 172 MB, and each copy that TensorFlow makes as much again."""
     scaled_otherwise = path.stem == "06-trip-numbers"
     if "03" <= path.stem[:2] <= "06" and not scaled_otherwise:
         for cell in code_cells(read(path)):
