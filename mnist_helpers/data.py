@@ -30,7 +30,10 @@ class SampleDataWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Split:
-    """Images with their labels; ``images`` and ``labels`` are made when first asked for."""
+    """Images with their labels; ``images`` and ``labels`` are made when first asked for.
+
+    A part of it, ``split[:1000]`` or ``split[positions]``, is a split, too.
+    """
 
     pixels: np.ndarray  # uint8, shape (N, 28, 28), 0 (paper) to 255 (ink), as published
     classes: np.ndarray  # uint8, shape (N,), the digit that each image shows
@@ -38,12 +41,20 @@ class Split:
     def __len__(self) -> int:
         return len(self.classes)
 
+    def __getitem__(self, which: slice | np.ndarray | list[int]) -> Split:
+        return Split(self.pixels[which], self.classes[which])
+
+    @property
+    def flat(self) -> np.ndarray:
+        """uint8, shape (N, 784): ``pixels``, row after row. A view."""
+        return self.pixels.reshape(len(self), -1)
+
     @cached_property
     def images(self) -> np.ndarray:
         """float32, shape (N, 784): ink from 0.0 to 1.0, row after row."""
-        flat = self.pixels.reshape(len(self), -1).astype(np.float32)
-        flat /= 255.0  # in place: no second copy of what may be 172 MB
-        return flat
+        images = self.flat.astype(np.float32)
+        images /= 255.0  # in place: no second copy of what may be 172 MB
+        return images
 
     @cached_property
     def labels(self) -> np.ndarray:

@@ -234,6 +234,15 @@ def test_code_on_the_page_uses_nothing_that_the_page_does_not_show(path: Path):
 
 
 @every_notebook
+def test_networks_are_trained_from_bytes(path: Path):
+    """As float32 all of them take 172 MB, and each copy that TensorFlow makes as much again."""
+    scaled_otherwise = path.stem == "06-trip-numbers"
+    if "03" <= path.stem[:2] <= "06" and not scaled_otherwise:
+        for cell in code_cells(read(path)):
+            assert not re.search(r"\btrain\.images\b", cell.source), cell.source
+
+
+@every_notebook
 def test_names_no_path_of_a_machine(as_git_keeps_it: Path):
     assert not re.search(
         r"/(home|root|Users|work|tmp)/|[A-Z]:\\\\", as_git_keeps_it.read_text(encoding="utf-8")

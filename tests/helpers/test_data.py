@@ -113,6 +113,18 @@ def test_images_are_the_pixels_divided_by_255_row_after_row(sample_mnist):
     np.testing.assert_allclose(valid.images, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "which", [slice(3), [5, 0, 5], np.array([7, 2])], ids=["slice", "list", "array"]
+)
+def test_a_part_of_a_split_is_a_split_of_these_images(sample_mnist, which):
+    whole = sample_mnist.test
+    part = whole[which]
+    assert np.array_equal(part.images, whole.images[which])
+    assert np.array_equal(part.labels, whole.labels[which])
+    assert np.array_equal(part.flat, part.pixels.reshape(-1, 784))
+    assert part.flat.dtype == np.uint8
+
+
 def test_labels_are_one_hot(case):
     data, _ = case
     for part in (data.train, data.valid, data.test):

@@ -16,9 +16,10 @@ from conftest import python_environment, wait_for
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mnist_helpers import training
+from mnist_helpers.data import Split
 from mnist_helpers.device import set_seed
 from mnist_helpers.metrics import accuracy
-from mnist_helpers.training import predict, shuffled_batches, train
+from mnist_helpers.training import ink, predict, shuffled_batches, train
 
 NUM_IMAGES, NUM_PIXELS, BATCH = 60, 12, 10
 
@@ -66,6 +67,28 @@ class Linear:
 
 def batches_of(num_steps, seed=0):
     return shuffled_batches(NUM_IMAGES, BATCH, num_steps, seed)
+
+
+# ---- images held as bytes ----
+
+
+def test_ink_has_the_bits_of_the_images_compiled_or_not():
+    greys = np.arange(256, dtype=np.uint8).repeat(4 * 784 // 256 + 1)[: 4 * 784]
+    expected = Split(greys.reshape(4, 28, 28), np.zeros(4, np.uint8)).images.ravel().tobytes()
+    assert ink(greys).numpy().tobytes() == expected
+    assert tf.function(ink)(tf.constant(greys)).numpy().tobytes() == expected
+
+
+def test_bytes_train_and_are_judged_as_their_ink_is(labels):
+    greys = np.random.default_rng(2).integers(0, 256, (NUM_IMAGES, NUM_PIXELS), np.uint8)
+    from_ink, from_bytes = Linear(), Linear()
+    floats = ink(greys).numpy()
+    one = train(from_ink.step, floats, labels, batches_of(50))
+    other = train(from_bytes.step, greys, labels, batches_of(50))
+    assert from_ink.bits() == from_bytes.bits()
+    assert one.loss.tobytes() == other.loss.tobytes()
+    judged = [predict(from_ink.logits, held, batch_size=7) for held in (floats, greys)]
+    assert judged[0].tobytes() == judged[1].tobytes()
 
 
 # ---- which images a step sees ----
