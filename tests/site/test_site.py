@@ -299,13 +299,13 @@ def test_a_page_shows_its_largest_part_within_a_second(
 ):
     paint = look(name).largest_paint
     # Other tests run beside this one. A page that is slow by itself is slow each time.
-    for _ in range(3):
-        if paint < 1_000:
-            return
+    again = 3
+    while paint >= 1_000 and again:
         with browser.new_context().new_page() as tab:
             tab.goto(f"{address}/{name}.html")
             paint = tab.evaluate(LARGEST_PAINT)
-    pytest.fail(f"the largest part of {name} is there after {paint:.0f} ms, each time")
+        again -= 1
+    assert paint < 1_000, f"the largest part of {name} is there after {paint:.0f} ms, each time"
 
 
 @pytest.mark.parametrize("aspect", ["structure", "light", "dark", "narrow"])
