@@ -119,20 +119,24 @@ def test_a_damaged_sample_is_refused(browser, tmp_path, damage, message):
 
 def test_the_page_is_told_what_the_full_data_give(sample_mnist, tmp_path):
     assert "left no records" in full_table(tmp_path)
-    record = save_record(
-        str(tmp_path),
-        model="mlp",
-        chapter="03-mlp",
-        parameters={"seed": 0, "num_steps": 20},
-        data=sample_mnist,
-        validation_accuracy=87.0,
-        test_predictions=np.eye(10)[sample_mnist.test.classes],
-        parameter_count=1,
-        train_seconds=1.0,
-        device="CPU",
-    )
-    save_weights(record, [np.zeros((784, 10)), np.zeros(10)])
-    assert "| {doc}`MLP <03-mlp>` | the sample | 20 | 87.00 | 100.00 |" in full_table(tmp_path)
+    for model, chapter in (("logistic_regression", "02-logistic-regression"), ("mlp", "03-mlp")):
+        record = save_record(
+            str(tmp_path),
+            model=model,
+            chapter=chapter,
+            parameters={"seed": 0, "num_steps": 20},
+            data=sample_mnist,
+            validation_accuracy=87.0,
+            test_predictions=np.eye(10)[sample_mnist.test.classes],
+            parameter_count=1,
+            train_seconds=1.0,
+            device="CPU",
+        )
+        save_weights(record, [np.zeros((784, 10)), np.zeros(10)])
+    page = full_table(tmp_path)
+    assert "| {doc}`MLP <03-mlp>` | the sample | 20 | 87.00 | 100.00 |" in page
+    # The solver stops where it has converged.
+    assert "<02-logistic-regression>` | the sample | at most 20 | 87.00 | 100.00 |" in page
 
 
 # ---- random numbers ----
