@@ -56,17 +56,21 @@ def shuffled_batches(num_images: int, batch_size: int, num_steps: int, seed: int
 
 
 def ink(images: np.ndarray | tf.Tensor) -> tf.Tensor:
-    """Turn bytes, 0 to 255, into float32 from 0.0 to 1.0; what is float32 stays as it is.
+    """Turn bytes, 0 to 255, into float32 from 0.0 to 1.0; floating-point images stay as they are.
 
     Bytes take a quarter of the memory, so the loop holds all images as bytes and turns one
     minibatch at a time into numbers. They are the bits of ``Split.images``: compiled, a plain
     division by 255 becomes a product with 1/255, which rounds differently; this one does not.
+    Raises ValueError if ``images`` are neither.
 
     >>> ink(np.array([0, 51, 255], np.uint8)).numpy()
     array([0. , 0.2, 1. ], dtype=float32)
     """
-    if images.dtype == np.uint8:
+    kind = tf.as_dtype(images.dtype)
+    if kind == tf.uint8:
         return tf.math.divide_no_nan(tf.cast(images, tf.float32), 255.0)
+    if not kind.is_floating:
+        raise ValueError(f"images are {kind.name}; they may be uint8, 0 to 255, or float32.")
     return tf.convert_to_tensor(images)
 
 

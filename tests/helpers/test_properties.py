@@ -900,6 +900,18 @@ def test_an_epoch_sees_each_image_once_or_the_input_is_refused(
         assert len(set(epoch.tolist())) == len(epoch)
 
 
+@about(training.ink, images=ARRAYS)
+def test_ink_is_between_0_and_1_or_the_images_are_as_they_were_or_refused(images):
+    try:
+        inked = training.ink(images).numpy()
+    except ValueError as error:
+        assert str(error).startswith(f"images are {images.dtype.name}; ")
+    else:
+        assert images.dtype == np.uint8 or np.array_equal(inked, images, equal_nan=True)
+        assert images.dtype != np.uint8 or ((inked >= 0) & (inked <= 1)).all()
+        assert inked.shape == images.shape
+
+
 @about(
     training.train,
     training.compile_steps,
