@@ -362,14 +362,14 @@ def test_the_loss_by_hand_breaks_at_the_step_at_which_tensorflows_breaks(
     ],
 )
 def test_a_softmax_is_0_where_tensorflows_is(tab: Page, theirs: Theirs, leaders, gaps):
-    """By images of one pixel: the first step makes some classes leaders, by such a gap of logits."""
+    """By images of one pixel: the first step makes some classes leaders, by such a gap."""
     labels = [*range(leaders)] * 2  # a batch of the leaders, and again
     rates = [gap * leaders / 2 for gap in gaps]  # the pixel and the bias learn the same
     given = {"num_hidden": 0, "batch_size": leaders, "mistakes": ["log_softmax", "file_order"]}
     ours = tab.evaluate(
         """([given, labels, rates]) => rates.map((learning_rate) => {
           const part = (labels) => ({ labels: Uint8Array.from(labels),
-            pixels: Uint8Array.from({ length: 784 * labels.length }, (_, i) => i % 784 ? 0 : 255) });
+            pixels: new Uint8Array(784 * labels.length).map((_, i) => (i % 784 ? 0 : 255)) });
           const heldOut = Array(Math.round(labels.length / 11)).fill(0);
           const sample = { train: part([...heldOut, ...labels]), test: part(labels) };
           const { settings } = trainHere.check({ ...given, learning_rate });
@@ -402,12 +402,14 @@ def test_rows_are_added_by_webassembly_as_by_the_plain_loops(tab: Page):
       const plain = plainArithmetic();
       const fast = fastArithmetic(plain);
       if (!fast.isFast) return "there is no WebAssembly";
-      const random = (() => { let x = 1; return () => (x = (x * 16807) % 2147483647) / 2 ** 31 - 0.5; })();
+      let last = 1;
+      const random = () => (last = (last * 16807) % 2147483647) / 2 ** 31 - 0.5;
       const wrong = [];
       for (let columns = 1; columns <= 70; columns++) {
         for (const [first, length, scale] of [[0, 0, 1], [2, 1, 1], [3, 9, -0.25]]) {
-          const both = [plain, fast].map(({ floats, wholes }) => ({ to: floats(columns + 40),
-            from: floats(12 * columns), list: { rows: wholes(12), times: floats(12), first, length } }));
+          const both = [plain, fast].map(({ floats, wholes }) => ({
+            to: floats(columns + 40), from: floats(12 * columns),
+            list: { rows: wholes(12), times: floats(12), first, length } }));
           const set = (of, value) => { for (const each of both) of(each).set(value); };
           set(({ to }) => to, both[0].to.map(random));
           set(({ from }) => from, both[0].from.map(random));
@@ -419,8 +421,8 @@ def test_rows_are_added_by_webassembly_as_by_the_plain_loops(tab: Page):
             addRows(both[i].to, 10, columns, both[i].from, both[i].list, scale));
           both[1].to.forEach((x, i) => {
             const isColumn = i >= 10 && i < 10 + columns;
-            const expected = isColumn ? both[0].to[i] : rest[i];
-            if (!(isColumn ? Math.abs(x - expected) < 1e-6 : Object.is(x, expected))) wrong.push([columns, i]);
+            const isRight = isColumn ? Math.abs(x - both[0].to[i]) < 1e-6 : Object.is(x, rest[i]);
+            if (!isRight) wrong.push([columns, i]);
           });
         }
       }
