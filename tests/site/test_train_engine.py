@@ -7,13 +7,18 @@ pages, and is opened from its folder, where browsers allow least.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import Queue
 
 import numpy as np
 import pytest
@@ -705,6 +710,78 @@ def test_a_hundred_steps_a_second_at_least(tab: Page):
       return 25_000 / Math.min(...times);
     }""")
     assert fastest > 100
+
+
+# ---- in Firefox, too ----
+
+
+@pytest.fixture
+def in_firefox(page: Path, tmp_path: Path) -> Callable[[str], object]:
+    """What an expression gives in Firefox, which Playwright does not drive as it is packaged.
+
+    The page is served from here, and tells what it found by a script of its own.
+    """
+    firefox = shutil.which("firefox-esr") or shutil.which("firefox")
+    if firefox is None:
+        pytest.skip("no Firefox is installed")
+    told: Queue = Queue()
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_POST(self):
+            told.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    folder = page.parents[1]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/chapters/asked.html"
+    (tmp_path / "user.js").write_text(
+        'user_pref("toolkit.telemetry.reportingpolicy.firstRun", false);\n'
+        'user_pref("browser.shell.checkDefaultBrowser", false);\n',
+        encoding="utf-8",
+    )
+
+    def evaluate(expression: str) -> object:
+        (folder / "_static" / "asked.js").write_text(
+            f"""const tell = (answer) =>
+              fetch("told", {{ method: "POST", body: JSON.stringify(answer) }});
+            addEventListener("load", () => ({expression})().then(
+              (found) => tell({{ found }}), ({{ message }}) => tell({{ message }})));
+            """,
+            encoding="utf-8",
+        )
+        asked = '<script defer src="../_static/asked.js"></script></head>'
+        text = page.read_text(encoding="utf-8").replace("</head>", asked)
+        (page.parent / "asked.html").write_text(text, encoding="utf-8")
+        command = [firefox, "--headless", "--no-remote", "--profile", tmp_path, address]
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as started:
+            try:
+                answer = told.get(timeout=120)
+            finally:
+                started.terminate()
+        assert "found" in answer, answer
+        return answer["found"]
+
+    yield evaluate
+    server.shutdown()
+    server.server_close()
+
+
+def test_firefox_gives_the_losses_that_chromium_gives(tab: Page, in_firefox):
+    """In workers, under the page's policy, with WebAssembly."""
+    those = [{}, SHORT | {"keep_prob": 0.8, "beta": 0.01}, {"num_hidden": 0, "seed": 7}]
+    losses = f"""() => Promise.all({json.dumps(those)}.map(
+      (given) => ({RUN})(given).then(({{ loss }}) => loss)))"""
+    assert in_firefox("async () => fastArithmetic(plainArithmetic()).isFast")
+    found, expected = in_firefox(losses), tab.evaluate(losses)
+    assert [len(each) for each in found] == [300] * 3
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
 # ---- the policy ----

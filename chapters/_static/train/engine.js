@@ -89,6 +89,9 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
     };
   }
 
+  /** 1 for a right answer, 0 for a wrong one, NaN for none: where no logit is the largest. */
+  const scoreOf = (answer, label) => (answer < 0 ? NaN : Number(answer === label));
+
   // ---- a run ----
 
   /** 0, 1, 2 and so on, from 0 again at `end`. */
@@ -264,7 +267,7 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
         const logits = forward(inkOf.get(train)[position], place);
         const { loss, blame } = lossOf(logits, softmax(logits), labels[position]);
         sum += loss;
-        right += logits.indexOf(Math.max(...logits)) === labels[position];
+        right += scoreOf(logits.indexOf(Math.max(...logits)), labels[position]);
         for (let k = 0; k < NUM_LABELS; k++) ways.at(-1).blame[place * NUM_LABELS + k] = blame[k] / batchSize;
       }
       if (layers.length > 1) passBlame(used[1], ways[1], ways[0].blame);
@@ -278,13 +281,16 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
 
     // ---- measuring ----
 
-    /** Mean loss and accuracy (percent) on images; nothing is dropped. `visit` gets what `run` returned. */
+    /**
+     * Mean loss and accuracy (percent) on images; nothing is dropped. `visit` gets what `run` returned.
+     * The accuracy of a network that is lost, whose logits are no numbers, is none either.
+     */
     function measure(part, partLabels, positions, visit = () => {}) {
       let [sum, right] = [0, 0];
       for (const position of positions) {
         const answered = run(model, { list: inkOf.get(part)[position] });
         sum += lossOf(answered.logits, answered.probabilities, partLabels[position]).loss;
-        right += answered.answer === partLabels[position];
+        right += scoreOf(answered.answer, partLabels[position]);
         visit(answered, position);
       }
       return { loss: sum / positions.length, accuracy: (100 * right) / positions.length };
@@ -359,9 +365,9 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
     function look() {
       const misread = [];
       let misreadCount = 0;
-      measure(valid, valid.labels, all(valid), ({ answer }, index) => {
+      const { accuracy } = measure(valid, valid.labels, all(valid), ({ answer }, index) => {
         const label = valid.labels[index];
-        if (answer === label) return;
+        if (answer === label || answer < 0) return;
         misreadCount += 1;
         if (misread.length < MISREAD) misread.push({ index, label, answer, pixels: pixelsOf(valid, index) });
       });
@@ -370,6 +376,7 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
         units: layers[0].biases.values.length,
         weights: layers[0].weights.values.slice(),
         model: { layers: layers.map(copyOf), ink: ink[255] },
+        isLost: Number.isNaN(accuracy),
         misread,
         misreadCount,
         validationCount: valid.labels.length,
