@@ -3,7 +3,7 @@
 usage: python -m bench.browser TFJS
 
 TFJS is a folder into which npm has put the packages, as by
-``npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-wasm``.
+``npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm``.
 All sides train the same network from the same weights on the same batches, and read each loss.
 Needs Playwright and a Chromium. Prints milliseconds a step, the median over the rounds.
 """
@@ -45,11 +45,7 @@ WORKS = ((0, 32), (16, 32), (128, 32), (128, 128), (256, 128))
 WAYS = ("ours", "TensorFlow", "TensorFlow.js, cpu", "TensorFlow.js, wasm")
 OURS = ("draw/network", "train/random", "train/arithmetic", "train/settings", "train/engine")
 OURS = (*OURS, "train/runs")
-THEIRS = (
-    "core/dist/tf-core",
-    "backend-cpu/dist/tf-backend-cpu",
-    "backend-wasm/dist/tf-backend-wasm",
-)
+THEIRS = ("tfjs/dist/tf", "tfjs-backend-wasm/dist/tf-backend-wasm")
 
 IN_THE_BROWSER = """async ([way, num_hidden, batch_size, steps]) => {
   const { settings } = trainHere.check({ num_hidden, batch_size });
@@ -146,7 +142,7 @@ def write_page(folder: Path, packages: Path) -> None:
     (folder / "theirs").symlink_to((packages / "node_modules").resolve())
     (folder / "step.js").write_text(THEIR_STEP, encoding="utf-8")
     sources = [f"ours/{name}.js" for name in OURS]
-    sources += [f"theirs/@tensorflow/tfjs-{name}.min.js" for name in THEIRS] + ["step.js"]
+    sources += [f"theirs/@tensorflow/{name}.min.js" for name in THEIRS] + ["step.js"]
     scripts = "".join(f'<script src="{source}"></script>' for source in sources)
     (folder / "index.html").write_text(f"<!doctype html><meta charset=utf-8>{scripts}")
 

@@ -216,10 +216,8 @@ def test_every_mistake_can_be_switched_on_and_says_what_to_watch(tab: Page):
 
 def test_three_curves_grow_on_axes_with_names_and_differ_in_more_than_colour(tab: Page):
     train(tab)
-    assert tab.locator(".train-chart figcaption").all_inner_texts() == [
-        "Loss (nats)",
-        "Accuracy (%)",
-    ]
+    loss, accuracy = tab.locator(".train-chart figcaption").all_inner_texts()
+    assert loss == "Loss (nats)" and re.fullmatch(r"Accuracy \(%\)(, from \d+)?", accuracy)
     for chart in tab.locator(".train-chart svg").all():
         assert chart.get_by_text("step", exact=True).count() == 1
         kinds = ("minibatch", "training", "validation")
@@ -232,6 +230,16 @@ def test_three_curves_grow_on_axes_with_names_and_differ_in_more_than_colour(tab
             chart.locator(f".train-mark.{kind}").evaluate("it => it.tagName") for kind in kinds
         }
         assert len(styles) == len(marks) == 3
+
+
+def test_an_axis_of_accuracies_that_does_not_begin_at_0_says_so(tab: Page):
+    for address, is_cut in (("num_steps=300", True), ("learning_rate=0.005&num_steps=100", False)):
+        train(tab, address)
+        chart = tab.locator(".train-chart").last
+        first = ticks_of(chart).first.text_content()
+        title = "Accuracy (%)" + (f", from {first}" if is_cut else "")
+        assert (first != "0") is is_cut
+        assert chart.locator("figcaption").inner_text() == title
 
 
 def test_the_table_has_the_numbers_of_the_curves(tab: Page):
@@ -259,6 +267,21 @@ def test_weights_and_misread_digits_change_as_it_learns(tab: Page):
     tab.wait_for_timeout(800)
     late = seen()
     assert early[0] != late[0] and set(early[1:]) != set(late[1:])
+
+
+def test_weights_misread_digits_and_answer_are_of_one_step(tab: Page):
+    """They change within one frame, whose time the document's timeline has."""
+    tab.evaluate("""() => { window.changes = {};
+      for (const place of [".train-weights figcaption", ".train-misread figcaption",
+        ".train-answers caption"]) {
+        changes[place] = [];
+        new MutationObserver(() => changes[place].push(document.timeline.currentTime))
+          .observe(document.querySelector(place), { childList: true });
+      } }""")
+    train(tab, "num_steps=1000")
+    tab.wait_for_timeout(300)
+    changes = list(tab.evaluate("changes").values())
+    assert len(changes[0]) > 1 and changes[0] == changes[1] == changes[2]
 
 
 def test_starting_again_puts_away_what_was_seen_of_the_network(tab: Page):
@@ -290,6 +313,17 @@ def test_a_drawing_is_answered_by_the_network_as_it_stands(tab: Page):
     assert dot != answers[1]
 
 
+def test_an_empty_board_gets_no_answer(tab: Page):
+    press(tab, "One step")
+    expect(tab.locator(".train-answers caption")).to_contain_text("as it stands")
+    press(tab, "Clear")
+    expect(tab.locator(".train-answers caption")).to_contain_text("The board is empty")
+    assert tab.locator(".train-answers td").all_inner_texts() == ["–"] * 10
+    assert tab.locator(".train-answers .chosen").count() == 0
+    press(tab, "Undo")
+    expect(tab.locator(".train-answers caption")).to_contain_text("as it stands")
+
+
 # ---- breaking it ----
 
 
@@ -314,6 +348,17 @@ def test_the_first_nan_is_named_in_the_chart_and_among_the_signs(tab: Page):
     where = re.search(r"step (\d+)", sign(tab, "first NaN").inner_text())[1]
     assert tab.locator(".train-nan-name").all_text_contents() == [f"NaN at step {where}"] * 2
     expect(tab.locator(".train-said")).to_contain_text(f"NaN) at step {where}")
+
+
+def test_a_network_that_is_lost_has_no_accuracy_and_no_answers(tab: Page):
+    train(tab, "mistakes=log_softmax&learning_rate=10&num_steps=300")
+    expect(tab.locator(".train-said")).to_contain_text("The network is lost")
+    row = tab.locator(".train-numbers table").first.locator("tr", has_text="validation")
+    assert row.locator("td").all_inner_texts() == ["NaN", "lost"]
+    expect(sign(tab, "guessing")).to_have_text("lost ◀ look")
+    expect(tab.locator(".train-misread figcaption")).to_contain_text("it answers nothing")
+    expect(tab.locator(".train-misread li:visible")).to_have_count(0)
+    assert tab.locator(".train-answers td").all_inner_texts() == ["–"] * 10
 
 
 @pytest.mark.parametrize(
@@ -440,6 +485,41 @@ def test_all_of_it_works_from_the_keyboard(tab: Page):
     assert any("draw-board" in each for each in met) and stops.count() > 12
 
 
+def test_whatever_can_be_focused_has_a_role_and_a_name(tab: Page):
+    train(tab, "num_steps=100&runs=two")
+    nodes = tab.context.new_cdp_session(tab).send("Accessibility.getFullAXTree")["nodes"]
+    found = [
+        (node["role"]["value"], node.get("name", {}).get("value", "").strip())
+        for node in nodes
+        if not node["ignored"]
+        and any(it["name"] == "focusable" for it in node.get("properties", []))
+        and node["role"]["value"] != "RootWebArea"
+    ]
+    roles = {role for role, _ in found}
+    assert {"button", "combobox", "checkbox", "application", "group"} <= roles
+    assert "generic" not in roles and all(name for _, name in found), found
+    tables = [node for node in nodes if node["role"]["value"] == "table"]
+    assert len(tables) == 3 and all(node["name"]["value"] for node in tables)
+
+
+@pytest.mark.parametrize("colours", ["none", "active"])
+def test_the_focus_is_seen_wherever_it_goes(browser: Browser, site: Path, colours: str):
+    tab = open_page(browser, site / "train.html", forced_colors=colours)
+    met = set()
+    for _ in range(60):
+        tab.keyboard.press("Tab")
+        what, style, width = tab.evaluate("""() => { const it = document.activeElement;
+          const { outlineStyle, outlineWidth } = getComputedStyle(it);
+          return [it.className || it.dataset.setting || it.textContent, outlineStyle,
+            parseFloat(outlineWidth)]; }""")
+        if what in met:
+            break
+        met.add(what)
+        assert style != "none" and width >= 1, what
+    assert {"train-play", "learning_rate", "draw-board"} <= met
+    tab.context.close()
+
+
 def test_axe_finds_nothing_after_training(tab: Page):
     for address in ("num_steps=100", "num_steps=100&runs=two", "num_steps=100&runs=five"):
         train(tab, address)
@@ -481,6 +561,19 @@ def test_on_a_phone_controls_and_curves_are_on_the_first_screen(browser: Browser
     press(tab, "Train")
     wait_for_the_end(tab)
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+    tab.context.close()
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_on_a_phone_the_numbers_of_two_runs_fit(browser: Browser, site: Path, width: int):
+    tab = open_page(browser, site / "train.html", viewport={"width": width, "height": 740})
+    for beside in ("learning_rate:10", "test_head:on"):  # the shortest title, and the longest
+        train(tab, f"num_steps=100&runs=two&beside={beside}")
+        numbers = tab.locator(".train-numbers")
+        assert numbers.evaluate("it => it.scrollWidth <= it.clientWidth")
+        for table in numbers.locator("table").all():
+            assert table.evaluate("it => it.scrollWidth <= it.clientWidth")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
     tab.context.close()
 
 

@@ -3,19 +3,35 @@
 // dense layer as (in, out), those of a convolution as (row, column, channel in, channel out).
 "use strict";
 
-/** to += times · from, for some numbers of two arrays: what a dense layer is made of. */
+/**
+ * What a dense layer is made of: to += scale · Σ times[k] · row rows[k] of `from`, whose rows have
+ * so many columns; over the k of a list, from `first` on.
+ */
 function plainArithmetic() {
-  function add(to, toStart, from, fromStart, count, times) {
-    for (let i = 0; i < count; i++) to[toStart + i] += times * from[fromStart + i];
+  const sumsOf = new Map(); // by how many columns there are: an array to add up in
+
+  function addRows(to, toStart, columns, from, { rows, times, first, length }, scale) {
+    if (!sumsOf.has(columns)) sumsOf.set(columns, new Float64Array(columns));
+    const sums = sumsOf.get(columns).fill(0);
+    for (let k = first; k < first + length; k++) {
+      const [start, x] = [rows[k] * columns, times[k]];
+      for (let i = 0; i < columns; i++) sums[i] += x * from[start + i];
+    }
+    for (let i = 0; i < columns; i++) to[toStart + i] += scale * sums[i];
   }
-  return { add, sums: (size) => new Float64Array(size) };
+
+  return {
+    addRows,
+    floats: (size) => new Float32Array(size),
+    wholes: (size) => new Int32Array(size),
+  };
 }
 
 /**
  * All of it in one function, from whose own text "Train it here" makes a worker. That page has a
  * faster arithmetic, which does the same.
  */
-function forwardPasses({ add, sums: newSums } = plainArithmetic()) {
+function forwardPasses({ addRows, floats, wholes } = plainArithmetic()) {
   // ---- unpacking ----
 
   function bytesOf(base64) {
@@ -84,19 +100,33 @@ function forwardPasses({ add, sums: newSums } = plainArithmetic()) {
 
   const relu = (sum) => (sum > 0 ? sum : 0);
 
-  const sumsOf = new Map(); // by how many there are: an array to add up in
+  /** Room for as many numbers as anybody wanted yet. */
+  function growing(make) {
+    let room = make(0);
+    return (size) => (room.length < size ? (room = make(size)) : room);
+  }
+  const [rowsFor, timesFor, sumsFor] = [growing(wholes), growing(floats), growing(floats)];
 
-  /** values (in,) by weights (in, out), plus biases (out,). */
-  function dense(input, weights, biases, withRelu) {
-    const units = biases.values.length;
-    if (!sumsOf.has(units)) sumsOf.set(units, newSums(units));
-    const sums = sumsOf.get(units);
-    sums.set(biases.values);
-    for (let i = 0; i < input.values.length; i++) {
-      const x = input.values[i]; // paper, and units that are off, add nothing
-      if (x !== 0) add(sums, 0, weights.values, i * units, units, x);
+  /** Which numbers are not zero, and what they are: paper, and units that are off, add nothing. */
+  function listOf(values, rows = rowsFor(values.length), times = timesFor(values.length), first = 0) {
+    let end = first;
+    for (let i = 0; i < values.length; i++) {
+      if (values[i] === 0) continue;
+      rows[end] = i;
+      times[end++] = values[i];
     }
-    return { shape: [units], values: new Float32Array(withRelu ? sums.map(relu) : sums) };
+    return { rows, times, first, length: end - first };
+  }
+
+  /** values (in,) by weights (in, out), plus biases (out,). Somebody may have made the list before. */
+  function dense({ values, list = listOf(values) }, weights, biases, withRelu) {
+    const units = biases.values.length;
+    const sums = sumsFor(units);
+    sums.set(biases.values);
+    addRows(sums, 0, units, weights.values, list, 1);
+    const output = new Float32Array(units);
+    for (let unit = 0; unit < units; unit++) output[unit] = withRelu ? relu(sums[unit]) : sums[unit];
+    return { shape: [units], values: output };
   }
 
   /** Padding "SAME": the size of the output, and the zeros before the input. See chapter 5. */
@@ -152,9 +182,17 @@ function forwardPasses({ add, sums: newSums } = plainArithmetic()) {
     return { shape: [half, half, channels], values };
   }
 
+  /** e to the power of each logit, all divided by the largest of these powers. */
+  function powersOf(logits) {
+    let largest = logits[0];
+    for (let k = 1; k < logits.length; k++) largest = Math.max(largest, logits[k]);
+    const powers = [];
+    for (let k = 0; k < logits.length; k++) powers.push(Math.exp(logits[k] - largest));
+    return powers;
+  }
+
   function softmax(logits) {
-    const largest = Math.max(...logits);
-    const powers = Array.from(logits, (logit) => Math.exp(logit - largest));
+    const powers = powersOf(logits);
     const sum = powers.reduce((total, power) => total + power, 0);
     return powers.map((power) => power / sum);
   }
@@ -170,9 +208,9 @@ function forwardPasses({ add, sums: newSums } = plainArithmetic()) {
     return { ...entry, layers };
   }
 
-  /** What every layer makes of an image of 784 numbers from 0 (paper) to 1 (ink). */
-  function run(model, pixels) {
-    const outputs = [{ shape: [28, 28, 1], values: new Float32Array(pixels) }];
+  /** What every layer makes of an image: 784 numbers from 0 (paper) to 1 (ink), or a list of its ink. */
+  function run(model, image) {
+    const outputs = [image.list ? image : { shape: [28, 28, 1], values: new Float32Array(image) }];
     for (const { op, weights, biases, stride, relu: withRelu } of model.layers) {
       const input = outputs.at(-1);
       if (op === "conv") outputs.push(convolve(input, weights, biases, stride, withRelu));
@@ -184,7 +222,7 @@ function forwardPasses({ add, sums: newSums } = plainArithmetic()) {
     return { outputs, logits, probabilities, answer: logits.indexOf(Math.max(...logits)) };
   }
 
-  return { checked, crc32, dense, network, run, samePadding, softmax };
+  return { checked, crc32, dense, listOf, network, powersOf, run, samePadding, softmax };
 }
 
 const drawADigit = forwardPasses();

@@ -148,6 +148,7 @@
       const values = all.flatMap(({ points }) => points.flatMap(({ low, high }) => [low, high]));
       const later = all.flatMap(({ points }) => points.filter((p) => p.x > 0.3 * points.at(-1).x).map((p) => p.y));
       const range = domain(values, later.length ? later : values);
+      caption.textContent = axis === "percent" && range[0] > 0 ? `${title}, from ${range[0]}` : title;
       const { x, y } = drawGrid(range, last);
       const at = (p, value) => `${x(p.x).toFixed(1)},${y(value).toFixed(1)}`;
       const drawn = [];

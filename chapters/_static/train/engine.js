@@ -9,6 +9,7 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
   const EVALUATE_EVERY = 50; // steps; as `train` does it: before the first, after it, and so on
   const TRAINING_SAMPLE = 500; // training images, drawn at random, on which it is measured, too
   const MISREAD = 24; // images that `look` brings along
+  const LEAST = 2 ** -126; // the smallest normal float32: on a CPU, TensorFlow takes less for 0
 
   // ---- data ----
 
@@ -48,11 +49,11 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
   // ---- the network ----
 
   /** The network before training, as `run` takes it: logistic regression from zeros, or chapter 3's start. */
-  function initialLayers({ num_hidden: hidden, seed, mistakes }, zeros) {
+  function initialLayers({ num_hidden: hidden, seed, mistakes }, floats) {
     const isZero = hidden === 0 || mistakes.includes("all_zero");
     const sizes = hidden === 0 ? [NUM_PIXELS, NUM_LABELS] : [NUM_PIXELS, hidden, NUM_LABELS];
     return sizes.slice(1).map((units, i) => {
-      const [weights, biases] = [zeros(sizes[i] * units), zeros(units)];
+      const [weights, biases] = [floats(sizes[i] * units), floats(units)];
       if (!isZero) {
         weights.set(truncatedNormal(weights.length, [seed, i + 1], 0.1));
         biases.fill(0.1);
@@ -69,19 +70,16 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
   // ---- losses: of one image, and the blame of its logits ----
 
   /** Softmax and logarithm in one, which nothing makes overflow. */
-  function fusedLoss(logits, probabilities, label) {
-    const largest = Math.max(...logits);
-    const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
+  const fusedLoss = (powersOf) => (logits, probabilities, label) => {
+    const sum = powersOf(logits).reduce((total, power) => total + power, 0);
     const blame = probabilities.slice();
     blame[label] -= 1;
-    return { loss: Math.log(sum) + largest - logits[label], blame };
-  }
+    return { loss: Math.log(sum) + Math.max(...logits) - logits[label], blame };
+  };
 
   /** −Σ y · log(p) as it is written, in float32: 0 · log(0) and 0 / 0 are no numbers. */
   function lossByHand(logits, probabilities, label) {
-    const largest = Math.max(...logits);
-    const least = 2 ** -125; // what is smaller is 0 to TensorFlow's softmax
-    const p = Float32Array.from(probabilities, (x, k) => (Math.exp(logits[k] - largest) < least ? 0 : x));
+    const p = Float32Array.from(probabilities, (x) => (x < LEAST ? 0 : x));
     const y = p.map((_, k) => (k === label ? 1 : 0));
     const slopes = p.map((x, k) => -y[k] * (1 / x));
     const pull = slopes.reduce((sum, slope, k) => sum + slope * p[k], 0);
@@ -91,18 +89,15 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
     };
   }
 
+  /** 1 for a right answer, 0 for a wrong one, NaN for none: where no logit is the largest. */
+  const scoreOf = (answer, label) => (answer < 0 ? NaN : Number(answer === label));
+
   // ---- a run ----
 
-  /** The blame of a hidden layer's sums, from that of the next: through the weights and the ReLU. */
-  function passBlame(hidden, weights, nextBlame, blame, kept) {
-    const units = nextBlame.length;
-    for (let i = 0; i < hidden.length; i++) {
-      let sum = 0;
-      if (hidden[i] > 0) { // else it was off, or dropped
-        for (let unit = 0; unit < units; unit++) sum += weights[i * units + unit] * nextBlame[unit];
-      }
-      blame[i] = kept * sum;
-    }
+  /** 0, 1, 2 and so on, from 0 again at `end`. */
+  function counted(numbers, end) {
+    for (let i = 0; i < numbers.length; i++) numbers[i] = i % end;
+    return numbers;
   }
 
   /** A layer with numbers of its own, which do not change as the training goes on. */
@@ -123,11 +118,11 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
       : train.labels;
     const ink = Float32Array.from({ length: 256 }, (_, byte) => (has("unscaled") ? byte : byte / 255));
     const batchAt = batchesOf(numTrain, settings);
-    const { add, sums, zeros } = newArithmetic();
-    const { dense, run, softmax } = forwardPasses({ add, sums });
-    const layers = initialLayers(settings, zeros);
+    const { addRows, floats, wholes } = newArithmetic();
+    const { dense, listOf, powersOf, run, softmax } = forwardPasses({ addRows, floats, wholes });
+    const layers = initialLayers(settings, floats);
     const model = { layers };
-    const lossOf = has("log_softmax") ? lossByHand : fusedLoss;
+    const lossOf = has("log_softmax") ? lossByHand : fusedLoss(powersOf);
 
     // What is dropped, and what is left.
     const dropsWeights = keepProb < 1 && settings.drop === "weights";
@@ -136,13 +131,12 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
     const drawWeightMask = masks.map((mask, i) => maskDrawer(seed, i, mask.length, keepProb));
     const unitMask = new Float32Array(dropsUnits ? batchSize * settings.num_hidden : 0);
     const drawUnitMask = dropsUnits && maskDrawer(seed, 0, unitMask.length, keepProb);
-    const used = layers.map(({ weights }) => (dropsWeights ? { ...weights, values: zeros(weights.values.length) } : weights));
+    const used = layers.map(({ weights }) => (dropsWeights ? { ...weights, values: floats(weights.values.length) } : weights));
 
-    const gradients = layers.map(({ weights, biases }) => ({
-      weights: zeros(weights.values.length),
-      biases: zeros(biases.values.length),
-    }));
-    const blames = layers.map(({ biases }) => zeros(biases.values.length));
+    const inkOf = new Map([train, valid, test].map((part) => [part, listsOfInk(part)]));
+    const ways = layers.map(newWay);
+    const eachLabel = counted(wholes(batchSize * NUM_LABELS), NUM_LABELS);
+    const eachImage = { rows: counted(wholes(batchSize), batchSize), times: floats(batchSize).fill(1), first: 0, length: batchSize };
     const isDue = (steps) => steps === 0 || steps === settings.num_steps || (steps - 1) % EVALUATE_EVERY === 0;
     const seen = new Uint8Array(numTrain);
     const evaluated = []; // what `chosen` chooses from
@@ -151,12 +145,39 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
     let [firstLoss, firstNaN] = [null, null];
     let [differentUnits, deadUnits] = [0, 0];
 
-    const image = new Float32Array(NUM_PIXELS); // the one that is looked at
-    function pixelsOf(part, position) {
-      const start = NUM_PIXELS * position;
-      for (let i = 0; i < NUM_PIXELS; i++) image[i] = ink[part.pixels[start + i]];
-      return image;
+    /** Of each image of a part, the pixels that have ink, and how much. */
+    function listsOfInk({ pixels, labels }) {
+      let inked = 0;
+      for (const byte of pixels) if (byte) inked += 1;
+      const [rows, times] = [wholes(inked), floats(inked)];
+      let first = 0;
+      return Array.from(labels, (_, position) => {
+        const start = NUM_PIXELS * position;
+        const list = listOf(pixels.subarray(start, start + NUM_PIXELS), rows, times, first);
+        for (let k = first; k < first + list.length; k++) times[k] = ink[times[k]];
+        first += list.length;
+        return list;
+      });
     }
+
+    /** What a layer keeps of a minibatch until it learns from it. */
+    function newWay({ weights }, i) {
+      const [inputs, units] = weights.shape;
+      const most = i === 0 ? Math.min(inputs * batchSize, inkOf.get(train)[0].rows.length) : inputs * batchSize;
+      return {
+        lists: [], // of each image, the inputs that are not zero
+        rows: wholes(i && most), // where the lists of hidden units are
+        times: floats(i && most),
+        images: { rows: wholes(most), times: floats(most) }, // of each input, the images where it is not zero
+        starts: new Int32Array(inputs + 2), // where those of each begin
+        blame: floats(batchSize * units), // of the sums of each image
+        back: floats(i && inputs * units), // the weights, transposed
+        row: floats(Math.max(inputs, units)),
+      };
+    }
+
+    const pixelsOf = ({ pixels }, position) =>
+      Float32Array.from(pixels.subarray(NUM_PIXELS * position, NUM_PIXELS * (position + 1)), (byte) => byte / 255);
 
     function drawMasks() {
       masks.forEach((mask, i) => {
@@ -167,68 +188,90 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
       if (dropsUnits) drawUnitMask(unitMask);
     }
 
-    /** The inputs of each layer, and the logits, of one image in a minibatch. */
-    function forward(pixels, place) {
-      const outputs = [{ shape: [NUM_PIXELS], values: pixels }];
+    /** The logits of one image in a minibatch. Each layer keeps what it needs to learn from it. */
+    function forward(image, place) {
+      let input = { list: image };
       layers.forEach(({ biases, relu }, i) => {
-        const output = dense(outputs[i], used[i], biases, relu);
-        if (relu && dropsUnits) {
-          const start = place * output.values.length;
-          for (let unit = 0; unit < output.values.length; unit++) output.values[unit] *= unitMask[start + unit];
-        }
-        outputs.push(output);
+        ways[i].lists[place] = input.list;
+        input = dense(input, used[i], biases, relu);
+        if (!relu) return;
+        const { length } = input.values;
+        if (dropsUnits) for (let unit = 0; unit < length; unit++) input.values[unit] *= unitMask[place * length + unit];
+        const { rows, times } = ways[i + 1];
+        input.list = listOf(input.values, rows, times, place * length);
       });
-      return outputs;
+      return input.values;
     }
 
-    /** Add to the gradients what one image says: at each layer its inputs times the blame of its sums. */
-    function backward(outputs, outputBlame) {
+    /** The blame of a hidden layer's sums, from that of the output's: through the weights and the ReLU. */
+    function passBlame({ values }, { blame, lists, back, row }, hiddenBlame) {
       const kept = dropsUnits ? Math.fround(1 / keepProb) : 1;
-      for (let i = layers.length - 1; i >= 0; i--) {
-        const [inputs, blame] = [outputs[i].values, blames[i]];
-        const units = blame.length;
-        if (i === layers.length - 1) blame.set(outputBlame);
-        else passBlame(outputs[i + 1].values, used[i + 1].values, blames[i + 1], blame, kept);
-        add(gradients[i].biases, 0, blame, 0, units, 1);
-        for (let j = 0; j < inputs.length; j++) {
-          const x = inputs[j]; // what was not there is not to blame
-          if (x !== 0) add(gradients[i].weights, j * units, blame, 0, units, x);
+      const hidden = values.length / NUM_LABELS;
+      for (let i = 0; i < values.length; i++) back[(i % NUM_LABELS) * hidden + Math.floor(i / NUM_LABELS)] = values[i];
+      hiddenBlame.fill(0);
+      lists.forEach(({ rows, first, length }, place) => {
+        const list = { rows: eachLabel, times: blame, first: place * NUM_LABELS, length: NUM_LABELS };
+        addRows(row.fill(0), 0, hidden, back, list, kept);
+        // A unit that is not in the list was off, or dropped.
+        for (let k = first; k < first + length; k++) hiddenBlame[place * hidden + rows[k]] = row[rows[k]];
+      });
+    }
+
+    /** The lists of a minibatch, image by image, as lists for each input. */
+    function sortByInput({ lists, images, starts }) {
+      starts.fill(0);
+      for (const { rows, first, length } of lists) {
+        for (let k = first; k < first + length; k++) starts[rows[k] + 2] += 1;
+      }
+      for (let i = 2; i < starts.length; i++) starts[i] += starts[i - 1];
+      lists.forEach(({ rows, times, first, length }, place) => {
+        for (let k = first; k < first + length; k++) {
+          const to = starts[rows[k] + 1]++; // which ends where the next one begins
+          images.rows[to] = place;
+          images.times[to] = times[k];
+        }
+      });
+    }
+
+    /** A step downhill, each weight by its own slope: the sum, over images, of its input times the blame of its unit. */
+    function learn({ weights: { shape: [inputs, units], values }, biases }, i) {
+      const { images, starts, blame, row } = ways[i];
+      const [mask, left] = [masks[i], used[i].values];
+      const penalty = i === layers.length - 1 ? beta : 0; // on the output's weights alone, those that are left
+      sortByInput(ways[i]);
+      addRows(biases.values, 0, units, blame, eachImage, -rate);
+      for (let input = 0; input < inputs; input++) {
+        const [first, length] = [starts[input], starts[input + 1] - starts[input]];
+        const list = { ...images, first, length }; // what was not there is not to blame
+        const start = input * units;
+        if (!mask && !penalty) {
+          if (length) addRows(values, start, units, blame, list, -rate);
+          continue;
+        }
+        addRows(row.fill(0), 0, units, blame, list, 1);
+        for (let unit = 0; unit < units; unit++) {
+          const at = start + unit;
+          values[at] -= rate * (row[unit] + penalty * left[at]) * (mask ? mask[at] : 1);
         }
       }
-    }
-
-    /** A step downhill, each weight by its own slope. */
-    function update() {
-      layers.forEach(({ weights, biases }, i) => {
-        const [gradient, mask] = [gradients[i], masks[i]];
-        const size = gradient.weights.length;
-        // The penalty is on the output's weights alone, those that are left.
-        if (beta && i === layers.length - 1) add(gradient.weights, 0, used[i].values, 0, size, beta);
-        if (mask) for (let j = 0; j < size; j++) gradient.weights[j] *= mask[j];
-        add(weights.values, 0, gradient.weights, 0, size, -rate);
-        add(biases.values, 0, gradient.biases, 0, gradient.biases.length, -rate);
-      });
     }
 
     /** One training step; returns the loss and the accuracy (percent) of its minibatch before it. */
     function step() {
       const batch = batchAt(stepsDone);
       drawMasks();
-      for (const { weights, biases } of gradients) {
-        weights.fill(0);
-        biases.fill(0);
-      }
       let [sum, right] = [0, 0];
-      batch.forEach((position, place) => {
+      for (let place = 0; place < batchSize; place++) {
+        const position = batch[place];
         seen[position] = 1;
-        const outputs = forward(pixelsOf(train, position), place);
-        const logits = Array.from(outputs.at(-1).values);
+        const logits = forward(inkOf.get(train)[position], place);
         const { loss, blame } = lossOf(logits, softmax(logits), labels[position]);
         sum += loss;
-        right += logits.indexOf(Math.max(...logits)) === labels[position];
-        backward(outputs, blame.map((each) => each / batchSize));
-      });
-      update();
+        right += scoreOf(logits.indexOf(Math.max(...logits)), labels[position]);
+        for (let k = 0; k < NUM_LABELS; k++) ways.at(-1).blame[place * NUM_LABELS + k] = blame[k] / batchSize;
+      }
+      if (layers.length > 1) passBlame(used[1], ways[1], ways[0].blame);
+      layers.forEach(learn);
       const loss = Math.fround(sum / batchSize);
       firstLoss ??= loss;
       if (!Number.isFinite(loss)) firstNaN ??= { step: stepsDone, what: "loss" };
@@ -238,13 +281,16 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
 
     // ---- measuring ----
 
-    /** Mean loss and accuracy (percent) on images; nothing is dropped. `visit` gets what `run` returned. */
+    /**
+     * Mean loss and accuracy (percent) on images; nothing is dropped. `visit` gets what `run` returned.
+     * The accuracy of a network that is lost, whose logits are no numbers, is none either.
+     */
     function measure(part, partLabels, positions, visit = () => {}) {
       let [sum, right] = [0, 0];
       for (const position of positions) {
-        const answered = run(model, pixelsOf(part, position));
+        const answered = run(model, { list: inkOf.get(part)[position] });
         sum += lossOf(answered.logits, answered.probabilities, partLabels[position]).loss;
-        right += answered.answer === partLabels[position];
+        right += scoreOf(answered.answer, partLabels[position]);
         visit(answered, position);
       }
       return { loss: sum / positions.length, accuracy: (100 * right) / positions.length };
@@ -319,17 +365,18 @@ function trainingEngine(forwardPasses, newArithmetic, { defaultRng, maskDrawer, 
     function look() {
       const misread = [];
       let misreadCount = 0;
-      measure(valid, valid.labels, all(valid), ({ answer, outputs }, index) => {
+      const { accuracy } = measure(valid, valid.labels, all(valid), ({ answer }, index) => {
         const label = valid.labels[index];
-        if (answer === label) return;
+        if (answer === label || answer < 0) return;
         misreadCount += 1;
-        if (misread.length < MISREAD) misread.push({ index, label, answer, pixels: outputs[0].values.map((x) => x / ink[255]) });
+        if (misread.length < MISREAD) misread.push({ index, label, answer, pixels: pixelsOf(valid, index) });
       });
       return {
         step: stepsDone,
         units: layers[0].biases.values.length,
         weights: layers[0].weights.values.slice(),
         model: { layers: layers.map(copyOf), ink: ink[255] },
+        isLost: Number.isNaN(accuracy),
         misread,
         misreadCount,
         validationCount: valid.labels.length,

@@ -68,8 +68,10 @@
         caption.textContent = "The misread validation images come when it trains.";
         return;
       }
-      const { misread, misreadCount, validationCount } = look;
-      caption.textContent = `Misread: ${misreadCount} of ${validationCount} validation images. It says this (and it is that).`;
+      const { isLost, misread, misreadCount, validationCount } = look;
+      caption.textContent = isLost
+        ? "The network is lost: its logits are no numbers, and it answers nothing."
+        : `Misread: ${misreadCount} of ${validationCount} validation images. It says this (and it is that).`;
       tiles.forEach(({ tile, canvas, said }, i) => {
         tile.hidden = i >= misread.length;
         if (tile.hidden) return;
@@ -100,7 +102,7 @@
         make("div", {}, make("div", { class: "draw-square" }, canvas, mark), make("div", { class: "draw-row" }, undo, clear), said),
         make("table", { class: "train-answers" }, caption, make("tbody", {}, ...bars.map(({ row }) => row)))));
     let model = null;
-    let pixels = null; // what is drawn, as the network gets it
+    let pixels = new Float32Array(FIELD ** 2); // what is drawn, as the network gets it
     let due = 0;
     function redraw() {
       due ||= requestAnimationFrame(() => {
@@ -110,17 +112,20 @@
         answer();
       });
     }
+    /** What the network says, or why it says nothing. */
     function answer() {
-      if (!model || !pixels) return;
-      const said = trainHere.read(model, pixels);
+      const said = model && pixels.some((ink) => ink > 0) ? trainHere.read(model, pixels) : null;
+      const isAnswer = said !== null && said.answer >= 0;
       bars.forEach(({ share, row }, digit) => {
-        share.style.setProperty("--share", said.probabilities[digit] || 0);
-        share.textContent = percent(100 * said.probabilities[digit]);
-        row.classList.toggle("chosen", digit === said.answer);
+        const probability = isAnswer ? said.probabilities[digit] : undefined;
+        share.style.setProperty("--share", probability ?? 0);
+        share.textContent = isAnswer ? percent(100 * probability) : "–";
+        row.classList.toggle("chosen", isAnswer && digit === said.answer);
       });
-      caption.textContent = said.answer < 0
-        ? "On your drawing the network says NaN"
-        : `On your drawing the network, as it stands, says ${said.answer}`;
+      if (isAnswer) caption.textContent = `On your drawing the network, as it stands, says ${said.answer}`;
+      else if (said) caption.textContent = "On your drawing the network says NaN";
+      else if (model) caption.textContent = "The board is empty: draw, and the network answers.";
+      else caption.textContent = "Draw: the network answers when it has begun to train.";
     }
     const board = makeBoard(canvas, {
       mark, penWidth: () => PEN, changed: redraw,
@@ -133,20 +138,14 @@
     board.drawExample("7");
     board.forget();
     return (look) => {
-      model = look?.model;
-      if (model) return answer();
-      caption.textContent = "Draw: the network answers when it has begun to train.";
-      for (const { share, row } of bars) {
-        share.style.setProperty("--share", 0);
-        share.textContent = "–";
-        row.classList.remove("chosen");
-      }
+      model = look?.model ?? null;
+      answer();
     };
   }
 
   /** A line to copy: what it is, the line, and a button. */
   function lineToCopy(name) {
-    const code = make("code", { tabindex: 0 });
+    const code = make("code", { tabindex: 0, role: "group", "aria-label": name });
     const button = make("button", { type: "button" }, "Copy");
     const said = make("span", { role: "status", class: "train-copied" });
     button.setAttribute("aria-label", `Copy the ${name}`);
@@ -199,11 +198,9 @@
       if ((looked.waiting && looked.run === run) || (panel.playing && performance.now() - looked.at < wait)) return;
       looked = { run, step: run.step, at: performance.now(), waiting: true };
       const seen = await run.engine.look();
-      for (const show of shows) {
-        await new Promise(requestAnimationFrame); // one picture a frame: the page stays quick
-        if (panel.runs[0] !== run) return;
-        show(seen, run.settings);
-      }
+      await new Promise(requestAnimationFrame); // all in one frame, so that they are of one step
+      if (panel.runs[0] !== run) return;
+      for (const show of shows) show(seen, run.settings);
       looked.waiting = false;
       if (!panel.playing) look(run); // it may have gone on meanwhile
     }

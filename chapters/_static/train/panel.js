@@ -20,7 +20,8 @@
     return made;
   }
 
-  const percent = (x) => (Number.isFinite(x) ? `${x.toFixed(1)} %` : "–");
+  /** Of what is not known yet a dash; of a network that is lost, no number either. */
+  const percent = (x) => (x === undefined ? "–" : Number.isFinite(x) ? `${x.toFixed(1)} %` : "lost");
   const nats = (x) => (Number.isFinite(x) ? (x >= 100 ? number(Math.round(x)) : x.toFixed(3)) : "NaN");
   const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
 
@@ -399,10 +400,8 @@
     tableOfCurves() {
       const titles = this.titlesOfRuns();
       const head = make("tr", {}, make("td", {}));
-      for (const title of titles) {
-        const of = title ? `, ${title}` : "";
-        head.append(make("th", { scope: "col" }, `loss${of}`), make("th", { scope: "col" }, `accuracy${of}`));
-      }
+      for (const _ of titles) head.append(make("th", { scope: "col" }, "loss"), make("th", { scope: "col" }, "accuracy"));
+      const above = make("tr", {}, make("td", {}), ...titles.map((title) => make("th", { scope: "colgroup", colspan: 2 }, title)));
       const rows = [
         ["minibatch", `minibatch, mean of ${RECENT}`],
         ["training", "training, at random"],
@@ -416,7 +415,8 @@
         });
         return row;
       });
-      return make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows));
+      const heads = titles.length > 1 ? [above, head] : [head];
+      return make("table", { "aria-label": "The curves in numbers" }, make("thead", {}, ...heads), make("tbody", {}, ...rows));
     }
 
     tableOfSeeds() {
@@ -428,7 +428,7 @@
       });
       head.append(make("th", { scope: "col" }, sample("mean"), "mean"));
       row.append(make("td", { class: "train-mean" }, this.meanInWords()));
-      return make("table", {}, make("thead", {}, head), make("tbody", {}, row));
+      return make("table", { "aria-label": "The seeds in numbers" }, make("thead", {}, head), make("tbody", {}, row));
     }
 
     meanInWords() {
@@ -446,7 +446,10 @@
       const titles = this.titlesOfRuns();
       const each = runs.map((run, i) => {
         const name = titles[i] ? `${titles[i]}: ` : "";
-        if (run.nan !== null) return `${name}The loss is no number (NaN) at step ${run.nan}.`;
+        if (run.nan !== null) {
+          const lost = Number.isNaN(run.last("validation", "accuracy")) ? " The network is lost: it answers nothing." : "";
+          return `${name}The loss is no number (NaN) at step ${run.nan}.${lost}`;
+        }
         return `${name}Validation accuracy ${percent(run.last("validation", "accuracy"))}, training ${percent(run.last("training", "accuracy"))}.`;
       });
       return [begin, ...each].join(" ");

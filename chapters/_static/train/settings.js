@@ -91,15 +91,12 @@
     return check(given);
   }
 
-  /** A number as papermill reads it: with an exponent it needs a point, or YAML takes it for a text. */
-  const literal = (value) => String(value).replace(/^(\d+)e/, "$1.0e");
-
   /** The command that trains with these settings in TensorFlow. */
   function command(settings) {
     const options = changes(settings).map(([name, value]) =>
       name === "mistakes"
         ? `-y 'mistakes: [${value.map((each) => `"${each}"`).join(", ")}]'`
-        : `-p ${name} ${literal(value)}`);
+        : `-p ${name} ${value}`);
     return ["papermill chapters/train-trip-home.ipynb out.ipynb", ...options].join(" ");
   }
 

@@ -31,7 +31,7 @@
       return {
         name: "validation (guessing: 10 %)",
         value: percent(validation),
-        wrong: run.step >= SETTLED && validation < 10 + GAP,
+        wrong: Number.isNaN(validation) || (run.step >= SETTLED && validation < 10 + GAP),
       };
     },
     first({ signs }) {
