@@ -51,12 +51,12 @@ def panel(options: Mapping[str, str]) -> str:
         data |= {name: options[name] for name in ("controls", "signs") if name in options}
         address = escape(f"{PAGE}.html#{settings}")
         without = (
-            f'Where JavaScript is on, a network trains here; so it does on <a href="{address}">'
+            f'With JavaScript on, you can train a network here, or on <a href="{address}">'
             "a page of its own</a>."
         )
     else:
         data = {}
-        without = "Where JavaScript is on, a network trains here: on the site, in a browser."
+        without = "On the site, in a browser with JavaScript on, you can train a network here."
     attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
     return (
         f'<div class="train-panel" role="group" aria-label="Train it here"{attributes}>'
