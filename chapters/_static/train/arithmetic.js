@@ -1,5 +1,6 @@
 // The one piece of arithmetic in which training spends its time, `addRows` of network.js, in
 // WebAssembly: a sum of rows is kept in registers, sixteen columns at a time, four in each.
+// With it a step takes one to two times as long as TensorFlow's (`python -m bench.browser`).
 "use strict";
 
 /** All of it in one function, from whose own text a worker is made. Each call has a memory of its own. */
