@@ -15,9 +15,7 @@ from pipeline.notebooks import CHAPTERS, faults, read
 pytestmark = pytest.mark.chapters
 
 EXECUTED = CHAPTERS.parent / "_build" / "test" / "executed"
-# Seconds that a reader may wait for one: 15, and more beside another chapter, as here, on a
-# machine half as fast as others.
-FIRST_RESULT = 20.0
+FIRST_RESULT = 15.0  # seconds that a reader may wait for one
 
 
 def papermill(folder: Path, chapter: str, *arguments: str) -> subprocess.CompletedProcess:
