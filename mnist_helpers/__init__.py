@@ -7,7 +7,6 @@ One module, one idea:
 ``files``         files that are whole or not there
 ``data``          ``load_data``: the splits as arrays; ``reformat``
 ``metrics``       ``accuracy`` and how far chance alone moves it
-``numbers``       how a number gets into the sentences about it
 ``writers``       who wrote the test images
 ``parameters``    refuses parameters that make no sense
 ``device``        CPU or GPU, seeds

@@ -2,8 +2,8 @@
 
 usage: python -m pipeline.fingerprint BUILD [PARAMETERS_FILE]
 
-One file a run: the chapter's code, the helpers, the locked requirements, the
-data, the parameters, and the kept results if the chapter shows any. A file is
+One file a run: the chapter's code, what its sentences quote, the helpers, the locked
+requirements, the data, the parameters, and the kept results if the chapter shows any. A file is
 written only if it changed, or if a record of the run is gone, so that Make runs
 a chapter again when its outputs would change, and not when only prose, comments
 or dates of files did. What other runs than the book's have left is removed.
@@ -25,6 +25,7 @@ from pipeline.command_line import command_line
 from pipeline.contents import ROOT, chapters, left_alone
 from pipeline.leftovers import FORGOTTEN, forget_departed, forget_run
 from pipeline.notebooks import CHAPTERS, ChapterError, normalised, normalised_code, read, state
+from pipeline.quoted import expressions, to_evaluate
 from pipeline.run_records import has_lost_records
 from pipeline.values import ValuesError, read_parameters
 
@@ -42,11 +43,11 @@ def whole(page: NotebookNode) -> NotebookNode:
 
 def kept_results(code: list[str]) -> dict[str, str]:
     """Digests of the results that the repository keeps and a chapter names."""
-    quoted = "\n".join(code)
+    names = "\n".join(code)
     return {
         path.name: digest(path.read_text(encoding="utf-8"))
         for path in sorted((ROOT / "mnist_helpers").glob("kept/*/*.json"))
-        if repr(path.stem.split("--")[0]) in quoted
+        if repr(path.stem.split("--")[0]) in names
     }
 
 
@@ -56,7 +57,21 @@ def fingerprints(build: Path, parameters: dict[str, dict]) -> dict[str, dict]:
     runs = {chapter: (chapter, parameters.get(chapter, {})) for chapter in chapters(ROOT)}
     runs |= {run: (chapter, set_to) for run, (chapter, set_to) in LONG.items() if chapter in runs}
     shared = shared_facts()
-    return {run: facts(chapter, set_to, data, shared) for run, (chapter, set_to) in runs.items()}
+    return {
+        run: {"quoted": quoted(chapter), **facts(chapter, set_to, data, shared)}
+        for run, (chapter, set_to) in runs.items()
+    }
+
+
+def quoted(chapter: str) -> list[list[str]]:
+    """The expressions that a chapter's sentences quote, by the cell that they wait for.
+
+    Raises ChapterError if a cell cannot give one; it names the chapter.
+    """
+    try:
+        return to_evaluate(read(CHAPTERS / f"{chapter}.ipynb"))
+    except ChapterError as error:
+        raise ChapterError(f"{chapter}: {error}") from error
 
 
 def shared_facts() -> dict[str, object]:
@@ -103,8 +118,10 @@ def facts(
 def _chapter_facts(
     path: Path, part: Callable[[NotebookNode], NotebookNode], _: tuple
 ) -> dict[str, object]:
-    code = normalised_code(part(read(path)))
-    return {"code": [digest(cell) for cell in code], "kept": kept_results(code)}
+    page = part(read(path))
+    code = normalised_code(page)
+    kept = kept_results([*code, *expressions(page)])
+    return {"code": [digest(cell) for cell in code], "kept": kept}
 
 
 def main(build: Path, parameters_file: str = "") -> None:

@@ -100,19 +100,6 @@ def normalised(source: str) -> str:
         return source
 
 
-def with_outputs(chapter: NotebookNode, executed: NotebookNode) -> NotebookNode:
-    """The chapter as it is now, with the outputs of its last run.
-
-    Raises ChapterError if the two do not have the same code.
-    """
-    if normalised_code(chapter) != normalised_code(executed):
-        raise ChapterError("its code is not the code that ran; run it again")
-    for cell, ran in zip(code_cells(chapter), code_cells(executed), strict=True):
-        cell.outputs = ran.outputs
-        cell.execution_count = ran.execution_count
-    return chapter
-
-
 def faults(notebook: NotebookNode) -> list[str]:
     """What must not be published: tracebacks, cells that did not run or draw, live widgets."""
     found = []
@@ -129,25 +116,6 @@ def faults(notebook: NotebookNode) -> list[str]:
         if figure and not any(is_image(output) for output in cell.outputs):
             found.append(f"code cell {number} drew no figure {figure['name']}")
     return found
-
-
-def published(chapter: Path, executed: Path) -> NotebookNode:
-    """A chapter with the outputs of its run, fit to be published.
-
-    Raises ChapterError if it has not run, if its code is not what ran, or if its outputs have
-        faults.
-    """
-    if not executed.exists():
-        raise ChapterError(f"{chapter.stem} has not run: {executed} is missing.")
-    try:
-        notebook = with_outputs(read(chapter), read(executed))
-    except ChapterError as error:
-        raise ChapterError(f"{chapter.stem}: {error}") from error
-    found = faults(notebook)
-    if found:
-        executed.unlink()  # else Make would take it for done, and this would fail for ever
-        raise ChapterError(f"{chapter.stem}: {'; '.join(found)}. The next make runs it again.")
-    return notebook
 
 
 def is_image(output: NotebookNode) -> bool:

@@ -1,14 +1,13 @@
 """Make of each executed chapter a notebook for people: the one that a reader opens.
 
-The sources in chapters/ are what the site is made of: numbers are placeholders there, and
-directives are Sphinx's. BUILD/editions gets the same chapters with the numbers in their
+The sources in chapters/ are what the site is made of: their sentences name the numbers, and
+their directives are Sphinx's. BUILD/editions gets the same chapters with the numbers in their
 sentences, in Markdown that Jupyter shows, and with the machinery folded or gone. They run
 like the sources, with the same parameters.
 """
 
 from __future__ import annotations
 
-import ast
 import base64
 import copy
 import re
@@ -23,17 +22,16 @@ import nbformat
 import resvg_py
 import yaml
 from ipykernel.kernelspec import get_kernel_dict
-from myst_nb.core.variables import format_plain_text
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from pybtex.database import BibliographyData, Person, parse_file
 
 from mnist_helpers.files import write_whole
-from mnist_helpers.numbers import PREFIX
 from pipeline.contents import ROOT, chapters, numbers, page_file, pages
 from pipeline.names import RECORDS, leading_to, statements
-from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, code_cells, published, read
+from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, read
 from pipeline.plain_markdown import Directive, MystError, Role, folded, plain
+from pipeline.published import published
 from pipeline.repository import read_repository
 
 SVG = "image/svg+xml"
@@ -150,36 +148,8 @@ def figure_names(notebook: NotebookNode) -> Iterator[str]:
 # ---- text ----
 
 
-def glued(notebook: NotebookNode) -> dict[str, str]:
-    """What the cells of a chapter that ran give to its prose, by name."""
-    found = {}
-    for cell in code_cells(notebook):
-        for output in cell.outputs:
-            name = output.get("metadata", {}).get("scrapbook", {}).get("name")
-            if name:
-                found[name] = next(iter(output.data.values()))
-    return found
-
-
-def written_out(notebook: NotebookNode) -> set[str]:
-    """The names that cells give to the prose, but for those that a loop makes up."""
-    calls = [
-        node
-        for cell in code_cells(notebook)
-        if "quote(" in cell.source
-        for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "quote"
-    ]
-    return {
-        f"{call.args[0].value}-{keyword.arg.replace('_', '-')}"
-        for call in calls
-        for keyword in call.keywords
-        if keyword.arg
-    }
-
-
-def roles(page: str, book: Book, number: Role) -> dict[str, Role]:
-    """What each role becomes on a page; ``number`` is that of a run's numbers."""
+def roles(page: str, book: Book) -> dict[str, Role]:
+    """What each role becomes on a page."""
 
     def pointed(text: str, label: str) -> str:
         number = book.numbers.get(label)  # a place in the text has none
@@ -194,7 +164,6 @@ def roles(page: str, book: Book, number: Role) -> dict[str, Role]:
         return book.link(text, "glossary", f"term-{place}")
 
     return {
-        "glue:text": number,
         "numref": pointed,
         "ref": pointed,
         "doc": to_page,
@@ -207,12 +176,10 @@ def roles(page: str, book: Book, number: Role) -> dict[str, Role]:
 class Text:
     """Turns the Markdown of one chapter into plain Markdown."""
 
-    def __init__(self, page: str, book: Book, numbers: dict[str, str]):
+    def __init__(self, page: str, book: Book):
         self.page = page
         self.book = book
-        self.numbers = numbers
-        self.asked_for: set[str] = set()
-        self.roles = roles(page, book, self.number)
+        self.roles = roles(page, book)
         self.attachments: dict[str, dict[str, str]] = {}  # of the cell that was done last
 
     def plain(self, source: str) -> str:
@@ -230,14 +197,6 @@ class Text:
             ),
         }
         return plain(TARGET.sub("", source), self.roles, directives)
-
-    def number(self, text: str, target: str) -> str:
-        """A number of the run, in the format that the sentence asks for."""
-        name, _, form = target.partition(":")
-        if name not in self.numbers:
-            raise ChapterError(f"{self.page}: no cell gives the number {name!r}")
-        self.asked_for.add(name)
-        return format_plain_text(self.numbers[name], form)
 
     def exercise(self, directive: Directive) -> str:
         number = self.book.numbers[directive.options["label"]]
@@ -268,20 +227,16 @@ def edition(page: str, ran: NotebookNode, book: Book) -> NotebookNode:
 
     Args:
         page: The chapter's file name without its ending.
-        ran: The chapter with the outputs of its run.
+        ran: The chapter with the outputs and the numbers of its run.
         book: What its references point to.
-    Raises ChapterError if a sentence asks for a number that no cell gives, or no sentence for one
-        that a cell gives.
     """
-    text = Text(page, book, glued(ran))
+    text = Text(page, book)
     written = nbformat.v4.new_notebook(metadata=as_jupyter_writes(ran.metadata))
     for cell in with_what_is_needed(ran.cells):
         if cell.cell_type == "markdown":
             written.cells += markdown(cell, text)
         else:
             written.cells += code(cell, text)
-    if unused := sorted(written_out(ran) - text.asked_for):
-        raise ChapterError(f"{page}: no sentence asks for {', '.join(unused)}")
     title, _, rest = written.cells[0].source.partition("\n")
     written.cells[0].source = f"{title}\n\n{colophon(page, ran, book)}\n\n{rest.strip()}"
     written.cells.insert(1, installing())
@@ -317,17 +272,11 @@ def code(cell: NotebookNode, text: Text) -> Iterator[NotebookNode]:
         written.metadata["tags"] = needed
     if is_folded(cell):
         written.metadata["jupyter"] = {"source_hidden": True}
-    written.outputs = [
-        with_picture_for_all(output) for output in written.outputs if not is_glued(output)
-    ]
+    written.outputs = [with_picture_for_all(output) for output in written.outputs]
     yield written
     if figure := cell.metadata.get("mystnb", {}).get("figure"):
         caption = text.plain(text.caption(figure["name"], figure["caption"]))
         yield new_markdown_cell(caption, id=f"{cell.id}-caption")
-
-
-def is_glued(output: NotebookNode) -> bool:
-    return any(kind.startswith(PREFIX) for kind in output.get("data", {}))
 
 
 def with_picture_for_all(output: NotebookNode) -> NotebookNode:
@@ -376,9 +325,8 @@ def with_what_is_needed(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
 def is_idle_machinery(cell: NotebookNode) -> bool:
     """Whether a hidden cell shows nothing and keeps no record."""
     hidden = MACHINERY in cell.metadata.get("tags", [])
-    shows = any(not is_glued(output) for output in cell.outputs)
     used = {name for each in statements(cell.source) for name in each.used}
-    return hidden and not shows and not used & set(RECORDS)
+    return hidden and not cell.outputs and not used & set(RECORDS)
 
 
 def colophon(page: str, ran: NotebookNode, book: Book) -> str:

@@ -2,14 +2,15 @@
 
 usage: python -m pipeline.reading
 
-Prints both for every page of the book, and the sums of the main line and of the side trips.
+Prints both for every page of the book, with the share of its code that the page does not show,
+and the sums of the main line and of the side trips.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from nbformat import NotebookNode
 from pipeline.command_line import command_line
 from pipeline.contents import is_side_trip, main_line, page_file, pages
 from pipeline.notebooks import ChapterError, code_cells, read
+from pipeline.quoted import ROLE
 
 # For text that has to be thought about; of easy texts people read 238 words a minute (Brysbaert
 # 2019, doi:10.1016/j.jml.2019.104047). And for code that is new to its reader.
@@ -28,8 +30,10 @@ LINES_A_MINUTE = 15
 LONGEST_CHAPTER = {"words": 3_500, "lines": 350, "cells": 70}
 LONGEST_SIDE_TRIP = 2_000  # words
 LONGEST_MAIN_LINE = 25_000  # words
+LARGEST_MACHINERY = 0.1  # of the code of all chapters
 
-FOLDED_TAGS = {"remove-input", "remove-cell", "hide-input", "hide-cell"}
+HIDDEN_TAGS = {"remove-input", "remove-cell"}
+FOLDED_TAGS = HIDDEN_TAGS | {"hide-input", "hide-cell"}
 SOLUTION = re.compile(r"^:::\{solution-(start|end)\}", re.MULTILINE)
 # What is there to be unfolded: answers and solutions, and what a quiz says to each of its answers.
 FOLDED = re.compile(
@@ -59,20 +63,21 @@ class Length:
         Of code that is not folded.
     cells : int
         Of the notebook; 0 for a page of text.
+    code : int
+        Lines of code in all.
+    hidden : int
+        How many of these the page does not show, nor have folded: its machinery.
     """
 
     words: int = 0
     folded: int = 0
     lines: int = 0
     cells: int = 0
+    code: int = 0
+    hidden: int = 0
 
     def __add__(self, other: Length) -> Length:
-        return Length(
-            self.words + other.words,
-            self.folded + other.folded,
-            self.lines + other.lines,
-            self.cells + other.cells,
-        )
+        return Length(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def minutes(self) -> int:
@@ -83,14 +88,21 @@ class Length:
         """
         return round((self.words - self.folded) / WORDS_A_MINUTE + self.lines / LINES_A_MINUTE)
 
+    @property
+    def machinery(self) -> float:
+        """The share of its code that the page does not show."""
+        return self.hidden / max(1, self.code)
+
 
 def words(text: str) -> int:
     r"""How many words a text in Markdown has, its markup left out.
 
     >>> words("A {term}`logit` is *any* number:\n:::{note}\n:class: tip\nIt may be 3.\n:::")
     9
+    >>> words("We read {eval}`100 * share.mean():.1f` %.")
+    3
     """
-    return len(WORD.findall(MARKUP.sub("", text)))
+    return len(WORD.findall(MARKUP.sub("", ROLE.sub("0", text))))
 
 
 def folded_words(text: str) -> int:
@@ -156,11 +168,13 @@ def _text(text: str, in_solution: bool) -> Iterator[tuple[re.Match | None, Lengt
 
 
 def _code(cell: NotebookNode, in_solution: bool) -> Length:
-    folded = in_solution or FOLDED_TAGS & set(cell.metadata.get("tags", []))
-    lines = 0 if folded else sum(bool(line.strip()) for line in cell.source.splitlines())
+    tags = set(cell.metadata.get("tags", []))
+    code = sum(bool(line.strip()) for line in cell.source.splitlines())
+    lines = 0 if in_solution or FOLDED_TAGS & tags else code
+    hidden = code if HIDDEN_TAGS & tags else 0
     figure = cell.metadata.get("mystnb", {}).get("figure")
     caption = words(figure["caption"]) if figure else 0
-    return Length(words=caption, folded=caption if in_solution else 0, lines=lines, cells=1)
+    return Length(caption, caption if in_solution else 0, lines, 1, code, hidden)
 
 
 def sum_of(pages: Iterable[str]) -> Length:
@@ -169,12 +183,14 @@ def sum_of(pages: Iterable[str]) -> Length:
 
 
 def main() -> None:
-    print(f"{'page':32}{'words':>8}{'folded':>8}{'lines':>7}{'cells':>7}{'minutes':>9}")
+    head = f"{'words':>8}{'folded':>8}{'lines':>7}{'cells':>7}{'minutes':>9}{'machinery':>11}"
+    print(f"{'page':32}{head}")
     rows = [(Path(page).name, length(page_file(page))) for page in pages()]
     rows.append(("the main line", sum_of(main_line())))
     rows.append(("the side trips", sum_of(filter(is_side_trip, pages()))))
     for name, it in rows:
-        print(f"{name:32}{it.words:8,}{it.folded:8,}{it.lines:7,}{it.cells:7,}{it.minutes:9,}")
+        counts = f"{it.words:8,}{it.folded:8,}{it.lines:7,}{it.cells:7,}{it.minutes:9,}"
+        print(f"{name:32}{counts}{it.machinery:11.1%}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import nbformat
@@ -38,8 +38,17 @@ from pipeline.command_line import command_line
 from pipeline.contents import COMPARISON
 from pipeline.fingerprint import whole
 from pipeline.kernel import enter_book_environment
-from pipeline.notebooks import CHAPTERS, ChapterError, faults, read, state, without_colours
+from pipeline.notebooks import (
+    CHAPTERS,
+    ChapterError,
+    code_cells,
+    faults,
+    read,
+    state,
+    without_colours,
+)
 from pipeline.progress import Progress
+from pipeline.quoted import VALUES, evaluated, to_evaluate
 from pipeline.run_records import replace_records
 
 CELL_TIMEOUT = 3600  # seconds: a cell that takes longer hangs
@@ -48,19 +57,39 @@ CELL_TIMEOUT = 3600  # seconds: a cell that takes longer hangs
 ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})
 
 
-class EndsWhenIdle(PapermillNotebookClient):
-    """Papermill's client, which waits until the kernel has nothing to do before it ends it.
+class Client(PapermillNotebookClient):
+    """Papermill's client, which also evaluates what sentences quote, and waits at the end.
 
-    Jupyter begins with an interrupt. Papermill lets it do so right after a last answer, and
-    a kernel that was not quite done with that says "KeyboardInterrupt caught in kernel".
+    Until the kernel has nothing to do: Jupyter begins its end with an interrupt. Papermill lets it
+    do so right after a last answer, and a kernel that was not quite done with that says
+    "KeyboardInterrupt caught in kernel".
     """
+
+    def __init__(self, manager: NotebookExecutionManager, evaluate: bool, **settings):
+        super().__init__(manager, **settings)
+        cells = zip(code_cells(self.nb), to_evaluate(self.nb), strict=True) if evaluate else ()
+        self.to_evaluate = {cell.id: expressions for cell, expressions in cells}
+
+    def execute_cell(self, cell: NotebookNode, cell_index: int) -> NotebookNode:
+        done = super().execute_cell(cell, cell_index)
+        if expressions := self.to_evaluate.get(cell.get("id")):
+            cell.metadata[VALUES] = evaluated(expressions, self.ask)
+        return done
 
     @contextlib.contextmanager
     def setup_kernel(self, **settings) -> Iterator[None]:
         with super().setup_kernel(**settings):
             yield
             with contextlib.suppress(TimeoutError):
-                run_sync(self.kc.execute_interactive)("", silent=True, timeout=10)
+                self.ask({}, timeout=10)
+
+    def ask(
+        self, expressions: dict[str, str], timeout: float = CELL_TIMEOUT
+    ) -> Mapping[str, Mapping]:
+        """The kernel's answers to expressions, by their names."""
+        execute = run_sync(self.kc.execute_interactive)
+        reply = execute("", silent=True, user_expressions=expressions, timeout=timeout)
+        return reply["content"]["user_expressions"]
 
 
 class SavesAtTheEnd(Engine):
@@ -81,13 +110,15 @@ class SavesAtTheEnd(Engine):
         start_timeout: int,
         execution_timeout: int,
         config: Config,
+        evaluate: bool = False,
         **_,
     ) -> None:
         watch(nb_man.nb)
         path, nb_man.output_path = nb_man.output_path, None
         try:
-            EndsWhenIdle(
+            Client(
                 nb_man,
+                evaluate,
                 kernel_name=kernel_name,
                 startup_timeout=start_timeout,
                 timeout=execution_timeout,
@@ -158,7 +189,8 @@ def run(name: str, build: Path, runs: Sequence[str] = ()) -> None:
         seen: list[NotebookNode] = []  # the notebook, as soon as it runs
         try:
             with Progress(name, build, sorted({*runs, name}), lambda: cells_done(seen)):
-                execute(chapter, parameters, output, record_dir, seen.append, cwd=CHAPTERS)
+                watch, cwd = seen.append, CHAPTERS
+                execute(chapter, parameters, output, record_dir, watch, cwd, evaluate=True)
         except ChapterError as error:
             put_aside(output, failed)
             raise ChapterError(f"{error}\n  The notebook as far as it ran is {failed}") from None
@@ -177,16 +209,17 @@ def execute(
     watch: Callable[[NotebookNode], None] = lambda notebook: None,
     cwd: Path | None = None,
     part: Callable[[NotebookNode], NotebookNode] = whole,
+    evaluate: bool = False,
 ) -> None:
     """Run a chapter into the notebook ``output``, which is kept as far as it got.
 
     This process gets the book's environment, which the kernel inherits, and with it
     OMP_NUM_THREADS. Give ``cwd`` only where no other thread of the process runs a chapter.
     ``part`` makes of the chapter's page what is run of it. ``watch`` is called with the notebook
-    that papermill then fills.
+    that papermill then fills. ``evaluate`` asks for what sentences quote, too.
 
-    Raises ChapterError if a cell raised, ended its kernel or took too long, or the outputs must
-        not be published.
+    Raises ChapterError if a cell raised, ended its kernel or took too long, a sentence quotes what
+        it cannot, or the outputs must not be published.
     """
     enter_book_environment(output.parent / "settings")
     if "record_dir" in chapter_parameters(chapter):
@@ -203,6 +236,7 @@ def execute(
             cwd=cwd,
             progress_bar=False,
             watch=watch,
+            evaluate=evaluate,
             execution_timeout=CELL_TIMEOUT,
             start_timeout=300,
             config=ENCRYPTED,

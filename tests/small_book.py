@@ -40,10 +40,10 @@ def write_chapter(
     caption = {"figure": {"name": figure, "caption": "A line."}}
     notebook = new_notebook(metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}})
     notebook.cells = [
-        new_markdown_cell(f"# Chapter {name}\n\n{prose}\n\nIt says {{glue:text}}`small-seven`."),
+        new_markdown_cell(f"# Chapter {name}\n\n{prose}\n\nIt says {{eval}}`seven`."),
         new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         new_code_cell(CHECK),
-        new_code_cell("from mnist_helpers.numbers import quote\nquote('small', seven=7.0)"),
+        new_code_cell("seven = 7.0"),
         new_code_cell(RECORD.replace("CHAPTER", name)),
         new_code_cell(code, metadata={"mystnb": caption} if figure else {}),
     ]

@@ -29,9 +29,9 @@ from pipeline.notebooks import (
     ChapterError,
     code_cells,
     mentions,
-    published,
     without_colours,
 )
+from pipeline.published import published
 from pipeline.readers_edition import make_editions
 from pipeline.repository import Repository, RepositoryError, read_repository
 from pipeline.site.fashion_page import fashion_page_files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import itertools
 import re
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ from mnist_helpers.parameters import RULES
 from pipeline.contents import ROOT, chapters, main_line, numbers
 from pipeline.names import statements
 from pipeline.notebooks import CHAPTERS, CHECKED, code_cells, read
+from pipeline.quoted import expressions, to_evaluate
 from pipeline.repository import read_repository
 from pipeline.tidy_notebooks import tidy
 
@@ -180,13 +182,31 @@ def test_solutions_with_code_hold_code_that_the_tests_run(path: Path):
 
 @every_notebook
 def test_numbers_in_prose_that_look_measured_come_from_the_run(path: Path):
-    """Percentages with two decimals are measurements, and these are glued, never typed."""
+    """Percentages with two decimals are measurements, and these are quoted, never typed."""
     for cell in read(path).cells:
         if cell.cell_type == "markdown":
             prose = re.sub(r"`[^`]*`", "", cell.source)
             typed = re.findall(r"\b\d\d\.\d\d %", prose)
             # The original's own figure, and a cited one.
             assert set(typed) <= {"92.11 %", "99.03 %"}, typed
+
+
+@every_notebook
+def test_what_sentences_quote_is_short_and_some_cell_gives_it(path: Path):
+    """What is longer, or says one thing or another, is a variable with a name."""
+    for expression in itertools.chain(*to_evaluate(read(path))):
+        branches = any(isinstance(node, ast.IfExp) for node in ast.walk(ast.parse(expression)))
+        assert len(expression) <= 60 and not branches, expression
+
+
+@every_notebook
+def test_hidden_cells_give_no_name_that_nobody_uses(path: Path):
+    notebook = read(path)
+    sources = [cell.source for cell in code_cells(notebook)] + expressions(notebook)
+    used = {name for source in sources for each in statements(source) for name in each.used}
+    hidden = [cell.source for cell in code_cells(notebook) if "remove-input" in tags(cell)]
+    given = {name for source in hidden for each in statements(source) for name in each.replaced}
+    assert sorted(given - used - {"_"}) == []
 
 
 @every_notebook

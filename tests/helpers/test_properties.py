@@ -24,7 +24,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import myst_nb
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -32,7 +31,6 @@ from conftest import FILE_NAMES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
-from myst_nb.core.variables import format_plain_text
 
 import mnist_helpers
 from experiments import keep
@@ -45,7 +43,6 @@ from mnist_helpers import (
     kept,
     masks,
     metrics,
-    numbers,
     parameters,
     progress,
     records,
@@ -617,36 +614,6 @@ def test_a_parameter_is_returned_as_it_is_or_refused_by_name(name, value):
 def test_a_name_that_is_unknown_is_named_with_those_that_are_known(name, known):
     said = parameters.unknown(name, known)
     assert said.startswith(f"{name} is not a parameter") and ", ".join(known) in said
-
-
-# ---- what stands in sentences ----
-
-
-SINGLE = st.one_of(
-    st.integers(-(2**62), 2**62), st.floats(allow_nan=False), st.text(max_size=20), st.booleans()
-)
-
-
-@about(numbers.quote, name=st.from_regex("[a-z][a-z_]{0,9}", fullmatch=True), value=SINGLE)
-def test_what_is_quoted_is_what_the_pages_are_made_from(shell, name, value):
-    written = []
-    shell.display_pub.publish = lambda **shown: written.append(shown)
-    numbers.quote("cnn", **{name: value})
-    myst_nb.glue(f"cnn-{name.replace('_', '-')}", value, display=False)
-    ours, theirs = written
-    assert ours["metadata"] == theirs["metadata"]
-    (kind, ours_text), (theirs_kind, theirs_text) = *ours["data"].items(), *theirs["data"].items()
-    assert kind == theirs_kind
-    assert format_plain_text(ours_text, "") == format_plain_text(theirs_text, "")
-
-
-@about(numbers.quote, value=ANYTHING)
-def test_what_no_sentence_can_quote_is_refused_by_name(shell, value):
-    shell.display_pub.publish = lambda **shown: None
-    try:
-        numbers.quote("cnn", mean=value)
-    except TypeError as error:
-        assert "mean of 'cnn' is " in str(error)
 
 
 # ---- records and kept results ----

@@ -22,11 +22,10 @@ from pipeline.notebooks import (
     code_cells,
     faults,
     normalised,
-    published,
-    with_outputs,
 )
+from pipeline.published import published, with_outputs
 from pipeline.repository import parse_repository
-from pipeline.run_chapter import ENCRYPTED, EndsWhenIdle, SavesAtTheEnd
+from pipeline.run_chapter import ENCRYPTED, Client, SavesAtTheEnd
 from pipeline.run_records import forget_records, replace_records
 from pipeline.tidy_notebooks import tidy
 
@@ -54,12 +53,12 @@ def test_files_with_new_dates_but_the_same_content_run_nothing(book: Path):
 
 
 def test_only_prose_and_a_comment_changed_the_page_is_rendered_and_nothing_runs(book: Path):
-    prose = "Prose that is new: {glue:text}`small-seven:.1f`."
+    prose = "Prose that is new: {eval}`seven:.2f`."
     write_chapter(book, "01-data", prose=prose, code="1 + 1  # two")
     done = make(book)
     assert done.returncode == 0 and not ran(done)
     page = html(book, "01-data")
-    assert "Prose that is new" in page and "7.0" in page and "two" in page
+    assert "Prose that is new: 7.00." in page and "It says 7.0." in page and "two" in page
 
 
 def test_code_changed_that_chapter_runs_and_the_one_that_reads_its_records(book: Path):
@@ -204,11 +203,25 @@ def test_a_cell_that_raises_stops_the_build_and_names_the_chapter(book: Path):
     assert not (book / "_build" / "failed" / "01-data.ipynb").exists()
 
 
+def test_a_number_that_cannot_be_had_stops_the_build_and_is_named(book: Path):
+    before = html(book, "01-data")
+    write_chapter(book, "01-data", prose="{eval}`lost:.1f`")
+    done = make(book)  # before anything runs
+    assert done.returncode != 0 and not ran(done)
+    assert "01-data: the sentence's `lost`: no cell gives 'lost' a value" in done.stdout
+    write_chapter(book, "01-data", prose="{eval}`seven / 0`")
+    done = make(book)
+    assert done.returncode != 0
+    assert "Chapter 01-data stopped: the sentence's `seven / 0` raised ZeroDiv" in done.stdout
+    assert html(book, "01-data") == before
+    write_chapter(book, "01-data")
+    assert make(book).returncode == 0
+
+
 def test_broken_references_stop_the_build_and_name_the_chapter(book: Path):
     before = html(book, "06-deeper-cnn")
     faulty = {
         "{numref}`fig-nowhere`": "fig-nowhere",
-        "{glue:text}`unquoted:.1f`": "unquoted",
         "{doc}`no-such-page`": "no-such-page",
         "[a link](no-such-file.md)": "no-such-file.md",
         "{cite:t}`nobody1900`": "nobody1900",
@@ -306,7 +319,7 @@ def test_a_notebook_is_saved_before_and_after_its_run_even_if_its_kernel_dies(mo
             client.nb_man.cell_complete(cell)
         raise DeadKernelError
 
-    monkeypatch.setattr(EndsWhenIdle, "execute", dies)
+    monkeypatch.setattr(Client, "execute", dies)
     notebook = executed(new_code_cell("a"), new_code_cell("b"))
     notebook.metadata["papermill"] = nbformat.NotebookNode()
     with pytest.raises(DeadKernelError):

@@ -6,7 +6,6 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from pipeline.notebooks import ChapterError
 from pipeline.readers_edition import Book, book, edition, with_what_is_needed
 
 RUN = {
@@ -15,14 +14,6 @@ RUN = {
     "papermill": {"end_time": "2026-11-24T12:00:00+00:00"},
 }
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="36pt"></svg>'
-
-
-def glue(name: str, value: str) -> nbformat.NotebookNode:
-    return new_output(
-        "display_data",
-        {"application/papermill.record/text/plain": value},
-        metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
-    )
 
 
 def chapter(*cells: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -60,25 +51,6 @@ def test_a_missing_package_is_installed_or_its_absence_explained(found):
         exec(install.source.replace('"mnist_helpers")', '"no_such_package")'), {})
 
 
-def test_numbers_stand_in_the_sentences_in_the_format_asked_for(found):
-    cells = made(
-        found,
-        code("glue('a', x)", glue("a", "98.0512"), tags=["remove-input"]),
-        new_markdown_cell("Right: {glue:text}`a:.1f` %."),
-    )
-    assert [cell.source for cell in cells] == ["Right: 98.1 %."]
-
-
-def test_a_number_that_no_cell_gives_is_an_error_that_names_it(found):
-    with pytest.raises(ChapterError, match="'lost'"):
-        made(found, new_markdown_cell("{glue:text}`lost:.1f` %"))
-
-
-def test_a_number_that_no_sentence_asks_for_is_an_error_that_names_it(found):
-    with pytest.raises(ChapterError, match="no sentence asks for cnn-idle"):
-        made(found, code('quote("cnn", idle=1)', glue("cnn-idle", "1")))
-
-
 def test_references_lead_to_the_pages_and_name_numbers(found):
     (cell,) = made(
         found,
@@ -110,7 +82,7 @@ def test_a_place_in_the_text_can_be_pointed_to_and_leaves_no_mark(found):
 
 def test_machinery_goes_unless_it_shows_something_keeps_a_record_or_is_used_later():
     cells = [
-        code("low, high = 1, 2\nglue('low', low)", tags=["remove-input"]),
+        code("low, high = 1, 2", tags=["remove-input"]),
         code("used = 3", tags=["remove-input"]),
         code("needs = used + 1", tags=["remove-input"]),
         code("save_record(record_dir)", tags=["remove-input"]),

@@ -22,7 +22,7 @@ from pipeline.notebooks import CHAPTERS, code_cells, read
 
 BUILD = ROOT / "_build" / "test"
 EDITIONS = BUILD / "editions"
-MYST = re.compile(r"^:{3,}|^`{3,}\{|\{[\w:-]+\}`|^\([\w-]+\)=|\bglue\b", re.MULTILINE)
+MYST = re.compile(r"^:{3,}|^`{3,}\{|\{[\w:-]+\}`|^\([\w-]+\)=", re.MULTILINE)
 LINK = re.compile(r"\]\(\.\./html/([^)#]+)#?([^)]*)\)")
 
 every_chapter = pytest.mark.parametrize("name", chapters())

@@ -77,7 +77,7 @@ def test_nothing_broken_is_published(name: str):
     text = html.find("article").get_text()
     for sign in (
         "Traceback (most recent call last)",
-        "{glue:",
+        "{eval}",
         "{numref}",
         "{cite",
         "{doc}",
