@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.contents import is_side_trip, main_line, page_file, pages
 from pipeline.reading import (
+    LARGEST_MACHINERY,
     LONGEST_CHAPTER,
     LONGEST_MAIN_LINE,
     LONGEST_SIDE_TRIP,
@@ -34,6 +35,10 @@ def test_a_side_trip_is_short(page: str):
 
 def test_the_main_line_is_not_longer_than_a_reader_has_patience_for():
     assert sum_of(main_line()).words <= LONGEST_MAIN_LINE
+
+
+def test_little_of_the_code_is_machinery_that_no_page_shows():
+    assert 0 < sum_of(pages()).machinery <= LARGEST_MACHINERY
 
 
 def test_the_route_takes_at_most_three_hours_and_leads_through_every_chapter():
