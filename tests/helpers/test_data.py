@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 from conftest import FILE_NAMES
 
-from mnist_helpers.data import SampleDataWarning, load_data, reformat
+from mnist_helpers.data import (
+    SampleDataWarning,
+    load_data,
+    published_writers,
+    reformat,
+    writers_of,
+)
 from mnist_helpers.sources import PUBLICATIONS, SAMPLE_FOLDER, cache_folder, deliver
-from mnist_helpers.writers import published_writers, writers_of
 
 SIZES = {
     ("full", "original"): (55_000, 1_000, 9_000),
@@ -296,7 +301,7 @@ def test_the_sample_can_be_asked_for_and_then_nobody_is_warned(loud, tmp_path, m
 
 def test_fashion_mnist_is_read_from_the_system_package(tmp_path, monkeypatch):
     """Debian's dataset-fashion-mnist; the offline twin of every source is in test_sources."""
-    if not PUBLICATIONS["fashion_mnist"].system_folder.is_dir():
+    if not Path(PUBLICATIONS["fashion_mnist"].system_folder).is_dir():
         pytest.skip("needs Debian's package dataset-fashion-mnist")
     monkeypatch.setenv("MNIST_MIRRORS", "")
     data = load_data("fashion_mnist", cache=tmp_path)

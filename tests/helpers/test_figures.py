@@ -201,13 +201,13 @@ def test_no_name_of_the_figure_of_training_is_longer_than_its_axis(toy_data):
 
 def test_the_figure_of_training_shows_what_was_measured(toy_data):
     curve = Curve()
-    figure = figures.plot_training({"run": curve}, smooth=10)
+    figure = figures.plot_training({"run": curve})
     (loss,), (validation,) = (ax.lines for ax in figure.axes)
     steps, means = loss.get_data()
-    assert steps[0] == 9
+    assert steps[0] == figures.SMOOTH - 1
     assert steps[-1] == 119
-    assert means[0] == pytest.approx(curve.loss[:10].mean())
-    assert means[-1] == pytest.approx(curve.loss[-10:].mean())
+    assert means[0] == pytest.approx(curve.loss[: figures.SMOOTH].mean())
+    assert means[-1] == pytest.approx(curve.loss[-figures.SMOOTH :].mean())
     assert list(validation.get_xdata()) == curve.validation_steps
     assert list(validation.get_ydata()) == curve.validation_accuracy
 

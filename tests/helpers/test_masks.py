@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnist_helpers.device import set_seed
-from mnist_helpers.masks import random_mask
+from mnist_helpers.training import random_mask
 
 import tensorflow as tf  # isort: skip (after the helpers, which keep its start quiet)
 

@@ -452,8 +452,8 @@ NPM_LIES = {
     "wrong-byte": (lambda c: {LIED: c[:-1] + bytes([c[-1] ^ 1])}, "has SHA-256"),
     "truncated": (lambda c: {LIED: c[:-1]}, "has SHA-256"),
     "oversized": (lambda c: {LIED: c + b"\0"}, "has SHA-256"),
-    "bomb": (lambda c: {LIED: bytes(64_000_000)}, r"has SHA-256 .* \(more than 15,696 bytes"),
-    "gzip-bomb": (lambda c: {LIED: gzip.compress(bytes(5_000_000))}, "more than that"),
+    "bomb": (lambda c: {LIED: bytes(64_000_000)}, "more than 15,696 bytes"),
+    "gzip-bomb": (lambda c: {LIED: gzip.compress(bytes(5_000_000))}, "more than 15,696 bytes"),
     "symlink-out-of-the-archive": (lambda c: link(LIED, "/etc/passwd"), NOT_THERE),
     "symlink-to-another-member": (lambda c: link(LIED, FILE_NAMES[0]), NOT_THERE),
     "symlink-to-itself": (lambda c: link(LIED, FILE_NAMES[LIED_ABOUT]), NOT_THERE),
@@ -552,7 +552,7 @@ def test_a_sample_that_was_tampered_with_is_refused(tmp_path, tiny_contents, mon
     content[-1] = (content[-1] + 1) % 10
     labels.write_bytes(gzip.compress(bytes(content)))
     monkeypatch.setattr(sources, "SAMPLE_FOLDER", tmp_path / "sample")
-    with pytest.raises(ValueError, match=f"{FILE_NAMES[1]}.gz, unpacked, has SHA-256"):
+    with pytest.raises(ValueError, match=f"{FILE_NAMES[1]}.gz has SHA-256"):
         deliver(publish(tiny_contents, name="mnist"), tmp_path / "cache")
 
 

@@ -312,7 +312,7 @@ def test_progress_is_one_line_in_a_terminal_with_nothing_left_behind(one_thread_
     for run in one_thread_runs:
         text = run["progress"]
         assert "\n" not in text, "one line"
-        assert "practising" in text
+        assert "training" in text
         assert "200/300" in text
         assert "loss=" in text
         line = ""
@@ -488,7 +488,7 @@ def test_importing_the_package_does_not_wait_for_tensorflow(run_python):
         *modules,
     )
     assert out.splitlines() == [
-        "package ['mnist_helpers.surroundings'] False",
+        "package [] False",
         *(f"{name} False" for name in modules),
     ]
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist_helpers.records import RecordError, load_records
-from mnist_helpers.weights import save_weights
+from mnist_helpers.records import RecordError, load_records, save_weights
 from pipeline.draw.weights import load_weights
 
 LAYER = [np.arange(6.0).reshape(3, 2), np.array([0.5, -0.5])]
