@@ -788,7 +788,7 @@ def test_images_are_drawn_or_refused(images, columns, titles):
     is_sample=st.booleans(),
 )
 def test_curves_are_drawn_or_refused(toy_data, loss, percent, index, is_sample):
-    curve = training.Curve(loss, loss, [0] * len(loss[:1]), [percent] * len(loss[:1]))
+    curve = records.Curve(loss, loss, [0] * len(loss[:1]), [percent] * len(loss[:1]))
     measured = toy_data(is_sample=is_sample)
     try:
         with plt.rc_context():
