@@ -50,7 +50,7 @@ COMPARED := $(patsubst %,$(BUILD)/executed/%.ipynb,$(filter-out $(COMPARISON),$(
 RUNS := $(IN_ORDER) $(if $(LONG),$(LONG_RUN))
 # What makes the pages. Folders count, too: one is newer when a file in it is gone.
 MAKERS := requirements.lock $(wildcard $(foreach folder,pipeline pipeline/site pipeline/draw,\
-    $(folder) $(folder)/*.py) mnist_helpers/*.py \
+    $(folder) $(folder)/*.py) mnist_helpers/*.* \
     mnist_helpers/kept/* mnist_helpers/kept/*/*)
 # What they show besides the chapters' runs.
 SHOWN := $(PAGES) $(wildcard chapters/*.bib chapters/_static chapters/_static/* chapters/_static/*/*)

@@ -1,53 +1,54 @@
 """What the chapters of this book share, and a reader should not have to read twice.
 
-One module, one idea:
-
-``sources``       where the bytes of a data set come from, and their checks
-``idx``           the file format of MNIST
-``files``         files that are whole or not there
-``data``          ``load_data``: the splits as arrays; ``reformat``
-``metrics``       ``accuracy`` and how far chance alone moves it
-``writers``       who wrote the test images
-``parameters``    refuses parameters that make no sense
-``device``        CPU or GPU, seeds
-``threads``       cores that there are, threads that compute
-``surroundings``  settings of the user's machine that a lesson must not see
-``progress``      a bar while something takes long, where somebody looks
-``training``      the training loop of chapter 3
-``masks``         random masks for chapter 4, drawn quickly
-``records``       what a run leaves behind for chapter 7
-``weights``       what a run learned, for the page that runs in the browser
-``kept``          runs too long for every build, kept in the repository
-``systems``       the five systems: names, chapters, which figures stand for them
-``tables``        Markdown tables, and numbers as they write them
-``figures``       the house style
-``words``         sentences that a run completes
-
-Importing the package imports none of them: TensorFlow takes seconds to start, and a misspelt
-parameter should not have to wait for it.
+Importing the package imports none of its modules: TensorFlow takes seconds to start, and a
+misspelt parameter should not have to wait for it. It sets right what of the user's settings would
+change a lesson. What the book's own runs start in is `pipeline.kernel`'s; this is for a chapter
+that papermill or Jupyter runs by itself. The device and the number of threads are the user's.
 """
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
+from typing import Any
 
-from mnist_helpers import surroundings
+# They choose another Keras, let it train less than it is asked to, or compile as
+# TensorFlow's repeatable operations do not allow.
+UNSET = ("TF_USE_LEGACY_KERAS", "KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "TF_XLA_FLAGS")
 
-surroundings.set_right()
 
-# TensorFlow's remarks would be printed into the reader's page. Only errors
-# should be; the variable is read when TensorFlow is first imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def notebook_shell() -> Any:
+    """IPython's shell in the kernel of a notebook; None in a terminal or a script."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell if hasattr(shell, "kernel") else None
+
+
+def _set_surroundings_right() -> None:
+    """Let Keras compute with TensorFlow, and a cell show its last value and no others."""
+    for variable in UNSET:
+        os.environ.pop(variable, None)
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    # TensorFlow's remarks would be printed into the reader's page. Only errors should be.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keras = sys.modules.get("keras")
+    if keras is not None and keras.config.backend() != "tensorflow":
+        raise RuntimeError(
+            f'Keras has already begun with the backend "{keras.config.backend()}"; this book '
+            "needs TensorFlow. Restart the kernel and run the chapter from the top."
+        )
+    if shell := notebook_shell():
+        shell.ast_node_interactivity = "last_expr"
+
+
+_set_surroundings_right()
 
 
 @contextlib.contextmanager
 def without_start_up_remarks() -> Iterator[None]:
-    """Keep out of the page what compiled code writes before it heeds the variable above.
+    """Keep out of the page what compiled code writes before it heeds TF_CPP_MIN_LOG_LEVEL.
 
     That goes past Python's ``sys.stderr``, to file descriptor 2.
-
-    >>> with without_start_up_remarks():
-    ...     import tensorflow as tf
     """
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

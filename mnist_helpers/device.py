@@ -1,7 +1,5 @@
 """Where TensorFlow computes, with how many threads, and from which seed."""
 
-from __future__ import annotations
-
 from mnist_helpers import without_start_up_remarks
 from mnist_helpers.threads import cpu_in_words, thread_count
 
@@ -13,8 +11,6 @@ tf.keras.config.set_image_data_format("channels_last")
 tf.keras.config.set_floatx("float32")
 tf.keras.config.set_epsilon(1e-7)
 
-DEVICES = ("auto", "cpu", "gpu")
-
 
 class DeviceError(RuntimeError):
     """The device that was asked for is not to be had."""
@@ -24,17 +20,11 @@ def use_device(device: str = "auto") -> str:
     """Let TensorFlow compute on the CPU or on the GPU from here on; return which, in words.
 
     Call it before anything is computed: TensorFlow cannot change its devices or threads once it
-    has begun. "auto" takes a GPU if there is one, "gpu" insists on it.
-
-    Raises ValueError if ``device`` is none of "auto", "cpu" and "gpu", or OMP_NUM_THREADS no
-        number of threads.
-    Raises DeviceError if "gpu" is asked for and TensorFlow sees none, or if TensorFlow has already
-        begun on another device.
-
-    >>> use_device("cpu")  # doctest: +ELLIPSIS
-    'CPU, ... threads'
+    has begun. "auto" takes a GPU if there is one, "gpu" insists on it. Raises ValueError if
+    ``device`` or OMP_NUM_THREADS makes no sense, DeviceError if there is no GPU to insist on, or
+    TensorFlow has already begun on another device.
     """
-    if device not in DEVICES:
+    if device not in ("auto", "cpu", "gpu"):
         raise ValueError(f'device is {device!r}; it may be "auto", "cpu" or "gpu".')
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
@@ -46,7 +36,8 @@ def use_device(device: str = "auto") -> str:
     try:
         if device == "cpu":
             tf.config.set_visible_devices([], "GPU")
-        use_threads(threads)
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError as error:
         raise DeviceError(
             f"TensorFlow has already begun and cannot change to {device!r}, or to another number "
@@ -58,30 +49,12 @@ def use_device(device: str = "auto") -> str:
     return cpu_in_words(threads)
 
 
-def use_threads(count: int) -> None:
-    """Let TensorFlow compute with so many threads, inside an operation and beside others.
-
-    Raises RuntimeError if TensorFlow has already begun with another number.
-    """
-    pools = tf.config.threading
-    if pools.get_intra_op_parallelism_threads() != count:
-        pools.set_intra_op_parallelism_threads(count)
-    if pools.get_inter_op_parallelism_threads() != count:
-        pools.set_inter_op_parallelism_threads(count)
-
-
 def set_seed(seed: int) -> None:
     """Make everything random that follows repeat itself, bit for bit.
 
     Seeds Python, NumPy and TensorFlow, and asks TensorFlow for operations that give the same bits
     each time: on the same machine with the same number of threads, the same seed then gives the
     same weights. Raises ValueError if the seed is not from 0 to 2**32 - 1.
-
-    >>> set_seed(0)
-    >>> first = tf.random.normal([3])
-    >>> set_seed(0)
-    >>> bool(tf.reduce_all(first == tf.random.normal([3])))
-    True
     """
     tf.keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()

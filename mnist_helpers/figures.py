@@ -1,56 +1,35 @@
 """Figures in the house style: quiet axes, colours that everybody can tell apart."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.core.interactiveshell import InteractiveShell
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from mnist_helpers.data import reformat
-from mnist_helpers.surroundings import notebook_shell
+from mnist_helpers import notebook_shell
+from mnist_helpers.data import Mnist, reformat
+from mnist_helpers.records import Curve
 from mnist_helpers.systems import comparable
 
-if TYPE_CHECKING:
-    from mnist_helpers.data import Mnist
-    from mnist_helpers.training import Curve
-
-# Okabe and Ito (2008): distinct with every common colour blindness. Yellow is
-# left out, too pale on white. The dark page inverts lightness and keeps hues.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+HOUSE_STYLE = Path(__file__).with_name("house.mplstyle")
+STYLE = dict(mpl.rc_params_from_file(HOUSE_STYLE, use_default_template=False))
+COLOURS = STYLE["axes.prop_cycle"].by_key()["color"]
 LINE_STYLES = ("-", "--", "-.", ":")
 GREY = "#707070"
 SIGNED = "RdBu"  # of numbers around zero, such as weights: red is negative, blue positive
-WIDTH = 7.0  # inches: the width of the text
-
-STYLE = {
-    "axes.axisbelow": True,  # the grid behind bars and points
-    "axes.grid": True,
-    "axes.prop_cycle": mpl.cycler(color=COLOURS),
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.constrained_layout.use": True,
-    "figure.figsize": (WIDTH, 3.2),
-    "font.size": 10,
-    "grid.color": "#DDDDDD",
-    "image.cmap": "gray_r",  # ink on paper
-    "legend.frameon": False,
-    "svg.hashsalt": "mnist",  # the same figure, the same bytes
-}
+WIDTH = STYLE["figure.figsize"][0]
+SMOOTH = 50  # steps over whose mean a loss is drawn
 
 
 def use_house_style(data: Mnist | None = None) -> None:
     """Draw the figures that follow in the house style, on the page, and sharp at any size.
 
     Whatever style or backend the user's machine has, such as ``MPLBACKEND=Agg``, which shows
-    nothing, or a dark ``matplotlibrc``. If ``data`` is the sample, each figure says so:
-    `label_sample` becomes a hook of matplotlib's, which calls it for every new one.
+    nothing. If ``data`` is the sample, `label_sample` becomes a hook of matplotlib's, which calls
+    it for every new figure.
     """
     if shell := notebook_shell():
         shell.enable_matplotlib("inline")
@@ -63,20 +42,12 @@ def use_house_style(data: Mnist | None = None) -> None:
 
 
 def show_digits(
-    images: np.ndarray,
-    titles: Sequence[str] | None = None,
-    columns: int = 10,
-    size: float = WIDTH / 10,
-) -> Figure:
-    """Draw images side by side, ink on paper.
+    images: np.ndarray, titles: Sequence[str] | None = None, columns: int = 10, size: float = 0.7
+) -> plt.Figure:
+    """Draw images side by side, ink on paper, ``columns`` in a row, each ``size`` inches wide.
 
-    Args:
-        images: Shape (N, 28, 28), (N, 784) or (N, 28, 28, 1); 0 is paper.
-        titles: One for each image.
-        columns: How many stand in a row.
-        size: The width of one image, in inches.
     Raises ValueError if ``images`` are not what `reformat` takes, there is not a title for each,
-        or ``columns`` is below 1.
+    or ``columns`` is below 1.
     """
     images = reformat(images)[..., 0]
     if columns < 1:
@@ -84,52 +55,43 @@ def show_digits(
     if titles is not None and len(titles) != len(images):
         raise ValueError(f"titles has {len(titles)} entries for {len(images)} images.")
     rows = -(-len(images) // columns)
-    height = size * (1.0 if titles is None else 1.35)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(columns * size, rows * height), squeeze=False
-    )
-    for ax in axes.flat:
+    in_inches = columns * size, rows * (size * (1.0 if titles is None else 1.35))
+    figure, axes = plt.subplots(rows, columns, figsize=in_inches, squeeze=False)
+    for index, ax in enumerate(axes.flat):
         ax.axis("off")
-    for index, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
-        ax.imshow(image)
-        if titles is not None:
-            ax.set_title(titles[index], fontsize=8)
+        if index < len(images):
+            ax.imshow(images[index])
+            ax.set_title(titles[index] if titles is not None else "", fontsize=8)
     return figure
 
 
-def plot_training(curves: Mapping[str, Curve], smooth: int = 50) -> Figure:
+def plot_training(curves: Mapping[str, Curve]) -> plt.Figure:
     """Draw the loss, left, and the validation accuracy, right, of runs by their names.
 
-    The loss is drawn as a mean over ``smooth`` steps. Raises ValueError if a run has no steps, or
-    ``smooth`` is below 1.
+    Raises ValueError if a run has no steps.
     """
-    if smooth < 1:
-        raise ValueError(f"smooth is {smooth}; it may be 1 step or more.")
     for name, curve in curves.items():
         if len(curve.loss) == 0:
             raise ValueError(f"{name} has no steps; there is nothing to draw.")
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.9))
     for index, (name, curve) in enumerate(curves.items()):
-        line = line_style(index)
-        window = min(smooth, len(curve.loss))
+        line = {"label": name, **line_style(index)}
+        window = min(SMOOTH, len(curve.loss))
         mean = np.convolve(curve.loss, np.ones(window) / window, mode="valid")
-        left.plot(np.arange(window - 1, len(curve.loss)), mean, label=name, **line)
-        right.plot(
-            curve.validation_steps, curve.validation_accuracy, marker="o", ms=3, label=name, **line
-        )
-    left.set(xlabel="step", ylabel=f"minibatch loss (nats),\nmean of {smooth} steps", yscale="log")
+        left.plot(np.arange(window - 1, len(curve.loss)), mean, **line)
+        right.plot(curve.validation_steps, curve.validation_accuracy, marker="o", ms=3, **line)
+    left.set(xlabel="step", ylabel=f"minibatch loss (nats),\nmean of {SMOOTH} steps", yscale="log")
     right.set(xlabel="step", ylabel="validation accuracy (%)")
     if len(curves) > 1:
         right.legend()
     return figure
 
 
-def plot_confusion(predictions: np.ndarray, classes: np.ndarray, data: Mnist) -> Figure:
-    """Draw how often each class (a row) is taken for each other one.
+def plot_confusion(predictions: np.ndarray, classes: np.ndarray, data: Mnist) -> plt.Figure:
+    """Draw how often each class (a row) is taken for each other one; what is right is left empty.
 
-    The diagonal, what is right, is left empty, so that the mistakes can be seen. ``predictions``
-    and ``classes`` are integers, shape (N,). Raises ValueError if the two are not as many, or
-    ``predictions`` is not of classes.
+    ``predictions`` and ``classes`` are integers, shape (N,). Raises ValueError if the two are not
+    as many, or ``predictions`` is not of classes.
     """
     predictions, classes = np.asarray(predictions), np.asarray(classes)
     of_classes = np.issubdtype(predictions.dtype, np.integer) and np.isin(predictions, range(10))
@@ -157,36 +119,25 @@ def plot_confusion(predictions: np.ndarray, classes: np.ndarray, data: Mnist) ->
 
 def line_style(index: int) -> dict[str, object]:
     """A colour and a dash pattern: lines differ in both, for whoever sees one alone."""
-    return {
-        "color": COLOURS[index % len(COLOURS)],
-        "linestyle": LINE_STYLES[index % len(LINE_STYLES)],
-    }
+    colour, dashes = COLOURS[index % len(COLOURS)], LINE_STYLES[index % len(LINE_STYLES)]
+    return {"color": colour, "linestyle": dashes}
 
 
-def label_sample(figure: Figure) -> None:
+def label_sample(figure: plt.Figure) -> None:
     """Write across the top of a figure that it was made from the sample."""
     figure.suptitle("5,000-digit sample, not MNIST", color="#D55E00", fontweight="bold")
 
 
-def show_no_label(figure: Figure) -> None:
+def show_no_label(figure: plt.Figure) -> None:
     """Take the sample's label off a figure of something else, such as a formula, or kept runs."""
     if figure.get_suptitle():
         figure.suptitle("").set_in_layout(False)
 
 
-def mark_original(ax: Axes, percent: float, data: Mnist, side: str = "right") -> None:
-    """Draw the original's figure as a line, where it may be compared with ours.
-
-    ``side`` is where its label stands: "right" or "left", away from what else is drawn.
-    """
+def mark_original(ax: plt.Axes, percent: float, data: Mnist, side: str = "right") -> None:
+    """Draw the original's figure as a line, with its label to one ``side``, if `comparable`."""
     if comparable(data):
         ax.axhline(percent, color=GREY, linestyle=":", linewidth=1.2)
-        ax.annotate(
-            f"original: {percent} %",
-            ({"left": 0, "right": 1}[side], percent),
-            xycoords=("axes fraction", "data"),
-            ha=side,
-            va="bottom",
-            color=GREY,
-            fontsize=8,
-        )
+        place, units = ({"left": 0, "right": 1}[side], percent), ("axes fraction", "data")
+        style = {"ha": side, "va": "bottom", "color": GREY, "fontsize": 8}
+        ax.annotate(f"original: {percent} %", place, xycoords=units, **style)

@@ -1,7 +1,6 @@
 """Files that are whole or not there, whatever happens while they are written."""
 
-from __future__ import annotations
-
+import contextlib
 import os
 import time
 import uuid
@@ -17,9 +16,6 @@ def user_path(path: str | Path) -> Path:
 
     Everything that takes a path from a reader passes it through here, once. Raises
     FileNotFoundError if there is no such home folder.
-
-    >>> user_path("~/logs") == Path.home() / "logs"
-    True
     """
     try:
         return Path(path).expanduser()
@@ -33,21 +29,13 @@ def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> No
     ``content`` is bytes, or what writes them to the open binary file that it is given. Two
     processes that do this at once each replace the file as a whole. Raises OSError if the disk is
     full or not ours to write; ``path`` is then as it was.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder) / "seven", b"7")
-    ...     (Path(folder) / "seven").read_bytes()
-    b'7'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.parent / f"{PARTIAL}{uuid.uuid4().hex}"
+    write = content if callable(content) else lambda stream: stream.write(content)
     try:
         with partial.open("xb") as stream:
-            if callable(content):
-                content(stream)
-            else:
-                stream.write(content)
+            write(stream)
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)
@@ -59,8 +47,6 @@ def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> No
 def remove_leftovers(folder: Path, older_than: float = 3600.0) -> None:
     """Remove what a killed process left half-written over an hour (in seconds) ago."""
     for partial in folder.glob(f"{PARTIAL}*"):
-        try:
+        with contextlib.suppress(OSError):  # another process was faster, or it is not ours
             if time.time() - partial.stat().st_mtime > older_than:
                 partial.unlink()
-        except OSError:  # another process was faster, or it is not ours to remove
-            continue

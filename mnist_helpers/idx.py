@@ -5,109 +5,57 @@ zero bytes, a type code, the number of dimensions) and the size of each dimensio
 32-bit integer.
 """
 
-from __future__ import annotations
-
 import gzip
 import io
-import math
 import struct
 import zlib
 
 import numpy as np
 
-UNSIGNED_BYTE = 0x08
-GZIP_MAGIC = b"\x1f\x8b"
+UNSIGNED_BYTES = b"\0\0\x08"  # and then the number of dimensions
+GZIP_MAGIC = b"\x1f\x8b"  # an idx file never begins so
 
 
 class IdxError(ValueError):
     """A file that is not the idx file it should be."""
 
 
-def is_gzip(content: bytes) -> bool:
-    """Whether bytes begin as a gzip file does; an idx file never does.
-
-    >>> is_gzip(gzip.compress(b"seven")), is_gzip(b"seven")
-    (True, False)
-    """
-    return content[:2] == GZIP_MAGIC
-
-
 def packed_size(size: int) -> int:
-    """How long a gzip file of ``size`` bytes may be, even if they do not compress at all.
-
-    >>> packed_size(60_000)
-    61060
-    """
+    """How long a gzip file of ``size`` bytes may be, even if they do not compress at all."""
     return size + size // 1_000 + 1_000
 
 
-def gunzip(content: bytes, name: str, size: int) -> bytes:
-    """Decompress a gzip file that should hold exactly ``size`` bytes; ``name`` is for errors.
+def unpacked(content: bytes, name: str, size: int) -> bytes:
+    """Decompress a file that should have ``size`` bytes, if it is gzip; ``name`` is for errors.
 
     Where a server compressed once more what was compressed already, both layers come off. Little
-    more than ``size`` bytes are ever decompressed, so a file made to fill the memory is refused
-    like any other that is too long. Raises IdxError if ``content`` is not gzip, is damaged, or
-    holds more or fewer bytes.
-
-    >>> gunzip(gzip.compress(b"seven"), "demo.gz", size=5)
-    b'seven'
+    more than ``size`` bytes ever do, so a file made to fill the memory is only a byte too long.
+    Raises IdxError if ``content`` is damaged.
     """
-    data = _without_one_layer(content, name, packed_size(size))
-    if is_gzip(data):
-        data = _without_one_layer(data, name, size)
-    if len(data) != size:
-        found = "more than that" if len(data) > size else f"{len(data):,}"
-        raise IdxError(f"{name} should unpack to {size:,} bytes; it has {found}.")
-    return data
-
-
-def _without_one_layer(content: bytes, name: str, most: int) -> bytes:
-    """Decompress up to one byte more than ``most``."""
-    if not is_gzip(content):
-        raise IdxError(
-            f"{name} is not a gzip file: it begins with {content[:4]!r}, "
-            f"and gzip begins with {GZIP_MAGIC!r}."
-        )
-    try:
-        with gzip.open(io.BytesIO(content)) as stream:
-            return stream.read(most + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise IdxError(f"{name} is a damaged gzip file: {error}.") from error
+    for most in (packed_size(size), size):
+        if content.startswith(GZIP_MAGIC):
+            try:
+                with gzip.open(io.BytesIO(content)) as stream:
+                    content = stream.read(most + 1)
+            except (OSError, EOFError, zlib.error) as error:
+                raise IdxError(f"{name} is a damaged gzip file: {error}.") from error
+    return content
 
 
 def parse_idx(content: bytes, name: str) -> np.ndarray:
-    """Read the values of an uncompressed idx file; ``name`` is what to call it in an error.
+    """Read the values of an uncompressed idx file; ``name`` is for errors.
 
-    Returns: uint8, read-only, in the shape that the header gives: (N, 28, 28) for images, (N,) for
-        labels. No copy is made.
-    Raises IdxError if the magic number or type is wrong, the file is shorter or longer than its
-        header says, or no array can have the shape that the header gives.
+    Returns uint8, read-only, in the shape that the header gives: (N, 28, 28) for images, (N,) for
+    labels. No copy is made. Raises IdxError if the file does not begin as it should, or is shorter
+    or longer than its header says.
 
     >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4]), "labels")
     array([5, 0, 4], dtype=uint8)
     """
-    if len(content) < 4 or content[:2] != b"\0\0":
-        raise IdxError(
-            f"{name} is not an idx file: it begins with {content[:4]!r}, "
-            f"and an idx file begins with two zero bytes."
-        )
-    type_code, rank = content[2], content[3]
-    if type_code != UNSIGNED_BYTE:
-        raise IdxError(
-            f"{name} holds values of idx type 0x{type_code:02x}; "
-            f"expected unsigned bytes, 0x{UNSIGNED_BYTE:02x}."
-        )
-    header = 4 + 4 * rank
-    if len(content) < header:
-        raise IdxError(f"{name} is truncated: it ends within its {header}-byte header.")
-    shape = struct.unpack(f">{rank}I", content[4:header])
-    expected = header + math.prod(shape)
-    if len(content) != expected:
-        fault = "truncated" if len(content) < expected else "oversized"
-        raise IdxError(
-            f"{name} is {fault}: its header announces {expected:,} bytes, it has {len(content):,}."
-        )
+    if len(content) < 4 or not content.startswith(UNSIGNED_BYTES):
+        raise IdxError(f"{name} is not an idx file of bytes: it begins with {content[:4]!r}.")
     try:
-        return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
-    except ValueError as error:
-        raise IdxError(f"{name} has a shape of {rank} dimensions: {error}.") from error
+        shape = struct.unpack_from(f">{content[3]}I", content, 4)
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    except (struct.error, ValueError) as error:
+        raise IdxError(f"{name} is truncated or oversized: {error}.") from error

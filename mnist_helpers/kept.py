@@ -3,10 +3,9 @@
 Each is one JSON file. In ``kept/runs``: a run's facts, its validation accuracies on the way, and
 the test images that it got wrong. In ``kept/sweeps``: what all runs of a sweep share, and a line
 for each run, with the test images that it got right. In ``kept/experiments``: many runs and what
-they were compared with. ``python -m experiments.keep`` and the modules beside it make them.
+they were compared with. ``python -m experiments.keep`` and the modules beside it make them. What
+is not kept is a ValueError, which names what is.
 """
-
-from __future__ import annotations
 
 import base64
 import json
@@ -19,37 +18,17 @@ import numpy as np
 from mnist_helpers.data import Mnist
 
 KEPT = Path(__file__).with_suffix("")  # the folder beside this module
-KEPT_RUNS = KEPT / "runs"
-KEPT_SWEEPS = KEPT / "sweeps"
-KEPT_EXPERIMENTS = KEPT / "experiments"
+KEPT_RUNS, KEPT_SWEEPS, KEPT_EXPERIMENTS = KEPT / "runs", KEPT / "sweeps", KEPT / "experiments"
 
 
 def kept_runs(model: str, num_steps: int) -> list[dict]:
-    """Read the runs of one recipe that the repository keeps, in the order of their seeds.
-
-    Returns what `experiments.keep` wrote of each record. Raises ValueError if no such run is kept;
-    those that are there are named.
-
-    >>> [run["seed"] for run in kept_runs("deeper_cnn", 20_001)]
-    [0, 1, 2, 3, 4]
-    """
-    kept: dict[str, list[Path]] = {}
-    for path in KEPT_RUNS.glob("*.json"):
-        kept.setdefault(path.name.split("--seed")[0], []).append(path)
-    recipe = f"{model}--{num_steps}-steps"
-    if recipe not in kept:
-        raise ValueError(
-            f"No run of {model!r} with {num_steps} steps is kept; "
-            f"there is {', '.join(sorted(kept))}."
-        )
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in kept[recipe]]
+    """Read the runs of one recipe, in the order of their seeds, as `experiments.keep` has them."""
+    runs = _kept(KEPT_RUNS, f"{model}--{num_steps}-steps")
     return sorted(runs, key=lambda run: run["seed"])
 
 
 def rightly_read(runs: Iterable[Mapping], size: int) -> np.ndarray:
-    """Which of ``size`` images each of some kept runs read rightly: bool, shape (runs, size).
-
-    Each run has ``wrong``, the positions of the images that it misread.
+    """Which of ``size`` images each kept run read rightly: bool, shape (runs, size).
 
     >>> rightly_read([{"wrong": [0]}, {"wrong": []}], size=2).tolist()
     [[False, True], [True, True]]
@@ -58,29 +37,25 @@ def rightly_read(runs: Iterable[Mapping], size: int) -> np.ndarray:
 
 
 def kept_experiment(name: str) -> dict:
-    """Read an experiment that the repository keeps, by its file's name without the ending.
+    """Read an experiment, by its file's name without the ending.
 
     Returns whatever the experiment measured, and with it always ``command``, ``date``, ``device``,
-    ``versions``, ``split`` and ``data_sha256``. Raises ValueError if no such experiment is kept;
-    those that are there are named.
-
-    >>> kept_experiment("race")["command"]
-    'python -m experiments.going_further --only race'
+    ``versions``, ``split`` and ``data_sha256``.
     """
-    return _kept(KEPT_EXPERIMENTS, "experiment", name)
+    (kept,) = _kept(KEPT_EXPERIMENTS, name)
+    return kept
 
 
 @dataclass(frozen=True)
 class KeptSweep:
     """The runs of a sweep, read back.
 
-    ``runs`` has those of each model in the order of their seeds. A run is a dict: ``seed``;
-    ``test``, ``valid`` and ``train``, its accuracies in percent (``train`` is None where it was
-    not measured); ``right``, bool, shape (test_size,), True where it read a test image correctly;
-    and the other facts of its record.
+    A run is a dict: ``test``, ``valid`` and ``train``, its accuracies in percent (``train`` is
+    None where it was not measured); ``right``, bool, shape (test_size,), True where it read a test
+    image correctly; and the other facts of its record, such as ``seed``.
     """
 
-    runs: dict[str, list[dict]]
+    runs: dict[str, list[dict]]  # of each model, in the order of their seeds
     command: str  # what repeats the sweep
 
     def __str__(self) -> str:
@@ -93,41 +68,35 @@ class KeptSweep:
 def kept_sweep(
     name: str, data: Mnist | None = None, parameters: Mapping[str, object] | None = None
 ) -> KeptSweep:
-    """Read a sweep that the repository keeps, by the name of its definition.
+    """Read a sweep, by the name of its definition.
 
     A sweep on other data or another split than ``data``, or with other values in ``parameters`` of
     what it did not sweep, did other work: then there are no runs. What the chapter has no
     parameter for is not compared; without ``data``, the page is about the kept runs themselves.
-    Raises ValueError if no such sweep is kept; those that are there are named.
-
-    >>> {model: len(runs) for model, runs in kept_sweep("headline").runs.items()}
-    {'deeper_cnn': 5, 'logistic_regression': 1, 'mlp': 5, 'simple_cnn': 20}
     """
-    kept = _kept(KEPT_SWEEPS, "sweep", name)
-    parameters = parameters or {}
+    (kept,) = _kept(KEPT_SWEEPS, name)
     same_data = data is None or (data.sha256, data.split) == (kept["data_sha256"], kept["split"])
-    same_work = same_data and all(
-        parameters.get(key, value) == value for key, value in kept["parameters"].items()
-    )
+    theirs = kept["parameters"]
+    ours = {name: (parameters or {}).get(name, value) for name, value in theirs.items()}
     runs: dict[str, list[dict]] = {}
-    for run in kept["runs"] if same_work else []:
+    for run in kept["runs"] if same_data and ours == theirs else []:
         bits = np.frombuffer(base64.b64decode(run["right"]), np.uint8)
-        read = {
-            "train": run["train_accuracy"],
-            "valid": run["validation_accuracy"],
-            "test": run["test_accuracy"],
-            "right": np.unpackbits(bits, count=kept["test_size"]).astype(bool),
-        }
+        right = np.unpackbits(bits, count=kept["test_size"]).astype(bool)
+        read = {"right": right, "test": run["test_accuracy"]}
+        read |= {"train": run["train_accuracy"], "valid": run["validation_accuracy"]}
         runs.setdefault(run["model"], []).append(run | read)
     return KeptSweep(runs, kept["command"])
 
 
-def _kept(folder: Path, kind: str, name: str) -> dict:
-    paths = {path.stem: path for path in folder.glob("*.json")}
+def _kept(folder: Path, name: str) -> list[dict]:
+    """What a folder keeps under a name, from each seed; ValueError if there is nothing."""
+    paths: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*.json")):
+        paths.setdefault(path.stem.split("--seed")[0], []).append(path)
     if name not in paths:
-        known = ", ".join(sorted(paths)) or "none"
-        raise ValueError(f"No {kind} {name!r} is kept; there is {known}.")
-    kept = json.loads(paths[name].read_text(encoding="utf-8"))
-    # As one types it now; the files keep it as it was typed then.
-    command = kept["command"].replace("-m bench.", "-m experiments.")
-    return kept | {"command": command.replace(" sweeps/", " experiments/sweeps/")}
+        raise ValueError(f"No {name!r} is kept; there is {', '.join(paths) or 'none'}.")
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths[name]]
+    for kept in found:  # as one types it now; the files keep it as it was typed then
+        command = kept["command"].replace("-m bench.", "-m experiments.")
+        kept["command"] = command.replace(" sweeps/", " experiments/sweeps/")
+    return found

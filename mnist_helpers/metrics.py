@@ -1,6 +1,8 @@
-"""How good is a model, how sure are we, and is another one better? (Chapters 1, 2 and 4)"""
+"""How good is a model, how sure are we, and is another one better? (Chapters 1, 2 and 4)
 
-from __future__ import annotations
+Arrays of other shapes than is said, NaN, and numbers out of range raise ValueError, which names
+the argument. What is infinite counts as NaN does, but for logits.
+"""
 
 import math
 from collections.abc import Sequence
@@ -13,28 +15,21 @@ from scipy import stats
 def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
     """Percent of rows, 0.0 to 100.0, in which the largest prediction is at the label.
 
-    Args:
-        predictions: Logits or probabilities, shape (N, K).
-        labels: One-hot, shape (N, K).
-    Raises ValueError if the shapes differ, are not (N, K) with N and K at least 1, or a value is
-        NaN: ``argmax`` would take NaN for the largest.
+    ``predictions`` are logits or probabilities, ``labels`` one-hot, both of shape (N, K), N and K
+    at least 1. ``argmax`` would take NaN for the largest: there may be none.
 
     >>> accuracy(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([[1, 0], [0, 1]]))
     50.0
     """
     predictions, labels = np.asarray(predictions), np.asarray(labels)
-    for name, array in (("predictions", predictions), ("labels", labels)):
-        if array.ndim != 2 or array.size == 0:
-            raise ValueError(
-                f"{name} has shape {array.shape}; expected (N, K): N images, K classes."
-            )
-        if np.isnan(array).any():
-            raise ValueError(f"{name} holds NaN; a model that gives NaN has no accuracy.")
-    if predictions.shape != labels.shape:
+    if predictions.shape != labels.shape or predictions.ndim != 2 or predictions.size == 0:
         raise ValueError(
             f"predictions has shape {predictions.shape} and labels {labels.shape}; "
-            f"they must be the same."
+            "expected the same (N, K) of both: N images, K classes."
         )
+    for name, array in (("predictions", predictions), ("labels", labels)):
+        if np.isnan(array).any():
+            raise ValueError(f"{name} holds NaN; a model that gives NaN has no accuracy.")
     agree = np.argmax(predictions, 1) == np.argmax(labels, 1)
     return float(100.0 * np.sum(agree) / predictions.shape[0])
 
@@ -42,8 +37,7 @@ def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
 def mixed_up(predictions: np.ndarray, classes: np.ndarray, names: Sequence[str]) -> dict[str, int]:
     """How often each pair of classes is mixed up, both ways counted, by the names of the pair.
 
-    ``predictions`` and ``classes`` are integers, shape (N,): the class predicted, and the true
-    one.
+    ``predictions`` and ``classes``, the true ones, are integers, shape (N,).
 
     >>> mixed_up(np.array([1, 0, 2, 2]), np.array([0, 1, 2, 0]), names="abc")
     {'a and b': 2, 'a and c': 1, 'b and c': 0}
@@ -62,18 +56,16 @@ def accuracy_interval(percent: float, size: int, confidence: float = 0.95) -> tu
     Another test set of the same size would have given another accuracy. The score interval of
     Wilson (1927) covers the true one with probability ``confidence``. It does not cover what
     another seed would have changed: see chapter 5. ``percent`` may be a mean of runs, and so no
-    whole number of images. Raises ValueError if one of the three is out of its range; it is named.
+    whole number of images.
 
-    >>> low, high = accuracy_interval(98.0, 9_000)
-    >>> round(low, 1), round(high, 1)
-    (97.7, 98.3)
+    >>> np.round(accuracy_interval(98.0, 9_000), 1)
+    array([97.7, 98.3])
     """
     if not 0 <= percent <= 100:
         raise ValueError(f"percent is {percent!r}; it may be 0 to 100.")
     if not 1 <= size <= 1e15:
         raise ValueError(f"size is {size!r}; it may be 1 or more, up to 1e15.")
-    _check_confidence(confidence)
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+    z = _deviations(confidence)
     share = percent / 100
     centre = (share + z**2 / (2 * size)) / (1 + z**2 / size)
     half = z / (1 + z**2 / size) * math.sqrt(share * (1 - share) / size + (z / (2 * size)) ** 2)
@@ -85,17 +77,8 @@ def spread_of_images(right: np.ndarray) -> float:
 
     On a finite set of images, runs of equal merit still differ: each misreads other images. The
     set's part of the variance over seeds is the square of this, divided by that variance (a side
-    trip of chapter 5 has the formula; Jordan, 2024, the same decomposition).
-
-    Args:
-        right: Where each run reads an image rightly, shape (R, N), R and N at least 2: R runs of
-            one system on the same N images.
-    Raises ValueError if there are fewer than two runs or images.
-
-    >>> right = np.random.default_rng(0).random((20, 10_000)) < 0.9  # all equally good
-    >>> scatter = 100 * right.mean(axis=1).std(ddof=1)
-    >>> print(f"{spread_of_images(right):.1f} {scatter:.1f}")
-    0.3 0.3
+    trip of chapter 5 has the formula; Jordan, 2024, the same decomposition). ``right`` says where
+    each run of a system reads an image rightly: R runs, N images, (R, N), both at least 2.
     """
     right = np.asarray(right, dtype=float)
     if right.ndim != 2 or min(right.shape) < 2:
@@ -109,40 +92,29 @@ def spread_of_images(right: np.ndarray) -> float:
 def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
     """The mean of several runs, one value for each seed, and the half-width of Student's interval.
 
-    Raises ValueError if there are fewer than two values, one is not a number or infinite, or
-        ``confidence`` is out of its range.
-
-    >>> mean, half_width = mean_interval([92.0, 93.0, 94.0])
-    >>> round(mean, 2), round(half_width, 2)
-    (93.0, 2.48)
+    >>> np.round(mean_interval([92.0, 93.0, 94.0]), 2)
+    array([93.  ,  2.48])
     """
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(f"values has shape {values.shape}; expected two runs or more.")
     if not np.isfinite(values).all():
         raise ValueError("values holds NaN or infinity; every run must have a number.")
-    _check_confidence(confidence)
-    half_width = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
-    return float(values.mean()), float(half_width)
+    scale = _deviations(confidence, stats.t(len(values) - 1))
+    return float(values.mean()), float(scale * stats.sem(values))
 
 
 def standard_error(values: np.ndarray, writers: np.ndarray | None = None) -> float:
     """By how much other images would move the mean of one value for each image: one deviation.
 
     Images by one hand resemble each other: where it is known who wrote each, the writers are the
-    independent draws, and not the images (Liang and Zeger, 1986).
+    independent draws, and not the images (Liang and Zeger, 1986). There must be two or more.
+    ``values`` say whether each image is read rightly, or are a difference of two models;
+    ``writers`` who wrote each, by default somebody else; both have the shape (N,).
 
-    Args:
-        values: Shape (N,): whether each image is read rightly, or a difference of two models.
-        writers: Shape (N,): who wrote each image. By default each has a writer of its own.
-    Raises ValueError if the shapes differ or are not (N,), a value is NaN or infinite, or there
-        are fewer than two writers.
-
-    >>> right = np.array([1, 1, 1, 0, 0, 0])
-    >>> round(standard_error(right), 2)
-    0.22
-    >>> round(standard_error(right, writers=np.array([1, 1, 1, 2, 2, 2])), 2)
-    0.5
+    >>> right, writers = [1, 1, 1, 0, 0, 0], [1, 1, 1, 2, 2, 2]
+    >>> round(standard_error(right), 2), round(standard_error(right, writers), 2)
+    (0.22, 0.5)
     """
     values = np.asarray(values, dtype=float)
     writers = np.arange(values.size) if writers is None else np.asarray(writers)
@@ -169,20 +141,14 @@ def paired_difference(
     """How far one model is ahead of another on the same images, in points; half its interval.
 
     The images that both read rightly, or both wrongly, cancel. What is left is the luck of the
-    images alone: other seeds would move the difference, too.
+    images alone: other seeds would move the difference, too. ``ours`` and ``theirs`` say where
+    each model is right, shape (N,), or (R, N) with a row for each seed; ``writers`` who wrote each
+    image, shape (N,).
 
-    Args:
-        ours, theirs: Where each model is right, shape (N,), or one such row for each seed, (R, N).
-        writers: Shape (N,): who wrote each image.
-    Raises ValueError if the two are not of the same images, or ``confidence`` is out of its range.
-
-    >>> ours, theirs = np.ones(1_000), np.ones(1_000)
-    >>> theirs[:20] = 0
-    >>> difference, half_width = paired_difference(ours, theirs)
-    >>> round(difference, 2), round(half_width, 2)
-    (2.0, 0.87)
+    >>> np.round(paired_difference(np.ones(1_000), np.arange(1_000) >= 20), 2)
+    array([2.  , 0.87])
     """
-    _check_confidence(confidence)
+    z = _deviations(confidence)
     ours, theirs = (np.atleast_2d(np.asarray(right, dtype=float)) for right in (ours, theirs))
     if ours.ndim != 2 or ours.shape[1] != theirs.shape[-1]:
         raise ValueError(
@@ -190,10 +156,11 @@ def paired_difference(
             f"the images, in the last place, must be the same."
         )
     differences = 100 * (ours.mean(axis=0) - theirs.mean(axis=0))  # (N,)
-    z = float(stats.norm.ppf((1 + confidence) / 2))
     return float(differences.mean()), z * standard_error(differences, writers)
 
 
-def _check_confidence(confidence: float) -> None:
+def _deviations(confidence: float, distribution: stats.rv_continuous = stats.norm) -> float:
+    """How many standard deviations the interval reaches to either side."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence!r}; it may be between 0 and 1, such as 0.95.")
+    return float(distribution.ppf((1 + confidence) / 2))

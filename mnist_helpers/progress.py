@@ -1,14 +1,12 @@
 """A progress bar while something takes long, where somebody looks, and no trace of it after."""
 
-from __future__ import annotations
-
 import io
 import os
 import sys
 
 from tqdm import tqdm
 
-from mnist_helpers.surroundings import notebook_shell
+from mnist_helpers import notebook_shell
 
 
 def progress_bar(total: int | None, description: str, **more: object) -> tqdm:
@@ -16,9 +14,6 @@ def progress_bar(total: int | None, description: str, **more: object) -> tqdm:
 
     ``TQDM_DISABLE=1`` silences it anywhere. ``total`` is None if nobody knows it; ``more`` are
     further arguments of tqdm's.
-
-    >>> with progress_bar(10, "counting", unit="sheep") as progress:
-    ...     _ = progress.update(10)
     """
     quiet = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
     settings = {"total": total, "desc": description, "leave": False, **more}

@@ -1,7 +1,5 @@
 """The five systems that the book builds: their names, and which figures stand for them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -15,10 +13,10 @@ Run = Mapping | Record  # the facts of one run
 
 
 class System(NamedTuple):
-    """A system of the book: what a sentence calls it, and the chapter that builds it."""
+    """A system of the book."""
 
-    title: str
-    chapter: str
+    title: str  # as a sentence calls it
+    chapter: str  # that builds it
 
     @property
     def numbered(self) -> str:
@@ -55,13 +53,7 @@ PRINTED_DROPOUT_L2 = {0.5: 75.9, 0.6: 76.0, 0.7: 75.8, 0.8: 75.3, 0.9: 75.5}
 
 
 def comparable(data: Mnist | Run) -> bool:
-    """Whether the original's figures may stand beside ours: same digits, same split.
-
-    ``data`` is what ours were measured on, or the facts of the run that measured them.
-
-    >>> comparable({"data_set": "mnist", "split": "original", "data_source": "sample"})
-    False
-    """
+    """Whether the original's figures may stand beside ours, on this data or of this run."""
     if isinstance(data, Mnist):
         facts = data.data_set, data.split, "sample" if data.is_sample else "full"
     else:
@@ -72,11 +64,7 @@ def comparable(data: Mnist | Run) -> bool:
 def printed(result: str, parameters: Mapping[str, object]) -> float | None:
     """What the original printed for one of `RESULTS`, or None.
 
-    Of the regularised MLP ``keep_prob`` and ``beta`` in ``parameters`` say which of ten settings
-    it is.
-
-    >>> printed("regularized_mlp", {"keep_prob": 0.9, "beta": 0.0})
-    74.1
+    ``keep_prob`` and ``beta`` in ``parameters`` say which setting the regularised MLP has.
     """
     if result != "regularized_mlp":
         return PRINTED.get(result)
@@ -85,11 +73,7 @@ def printed(result: str, parameters: Mapping[str, object]) -> float | None:
 
 
 def result_of(run: Run) -> str:
-    """Which of `RESULTS` a run's record counts for; other models by their own names.
-
-    >>> result_of({"model": "deeper_cnn", "num_steps": 20_001})
-    'deeper_cnn_long'
-    """
+    """Which of `RESULTS` a run's record counts for; other models by their own names."""
     is_long = run["model"] == "deeper_cnn" and run["num_steps"] > LONG_STEPS // 2
     return LONG if is_long else run["model"]
 
@@ -98,18 +82,14 @@ def by_result(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """Sort runs by the one of `RESULTS` that they count for; the first of each stands for it.
 
     The smallest seed comes first, and of one seed the shortest run. Other models are left out.
-
-    >>> list(by_result([{"model": "mlp", "seed": 0, "num_steps": 3}, {"model": "mlp_keras"}]))
-    ['mlp']
     """
     found: dict[str, list[Run]] = {name: [] for name in RESULTS}
     for run in runs:
-        if run["model"] in SYSTEMS:
-            found[result_of(run)].append(run)
+        found.setdefault(result_of(run), []).append(run)
     return {
-        name: sorted(its_runs, key=lambda run: (run["seed"], run["num_steps"]))
-        for name, its_runs in found.items()
-        if its_runs
+        name: sorted(found[name], key=lambda run: (run["seed"], run["num_steps"]))
+        for name in RESULTS
+        if found[name]
     }
 
 
@@ -118,9 +98,6 @@ def kept_systems(*sweeps: KeptSweep) -> dict[str, list[dict]]:
 
     Of the regularised MLP those of the setting with the best mean validation accuracy, as chapter
     4 chooses it, among those that the sweeps have.
-
-    >>> kept_systems(KeptSweep({}, "make sweep"))
-    {}
     """
     runs = {model: found for sweep in sweeps for model, found in sweep.runs.items()}
     settings = [found for model, found in runs.items() if "_dropconnect" in model]

@@ -1,7 +1,5 @@
 """How many cores there are for us, and with how many threads a chapter computes."""
 
-from __future__ import annotations
-
 import os
 import re
 
@@ -12,11 +10,7 @@ COUNTS = re.compile(r"[1-9]\d{0,3}(\s*,\s*[1-9]\d{0,3})*")  # one for each level
 
 
 def core_count() -> int:
-    """Count the cores that this process may use: a container may give it a share.
-
-    >>> core_count() >= 1
-    True
-    """
+    """Count the cores that this process may use: a container may give it a share."""
     return joblib.cpu_count()
 
 
@@ -25,9 +19,6 @@ def thread_count() -> int:
 
     Of several numbers with commas between, the first counts: the others are OpenMP's, for loops
     inside loops. Raises ValueError if the variable has a value that OpenMP does not allow.
-
-    >>> thread_count() == core_count()  # where the variable is not set
-    True
     """
     given = os.environ.get(VARIABLE, "").strip()
     if not given:
@@ -41,9 +32,5 @@ def thread_count() -> int:
 
 
 def cpu_in_words(threads: int) -> str:
-    """The device of a run on the CPU, for the page and for the run record.
-
-    >>> cpu_in_words(1), cpu_in_words(12)
-    ('CPU, 1 thread', 'CPU, 12 threads')
-    """
+    """The device of a run on the CPU, for the page and for the run record."""
     return f"CPU, {threads} thread{'s' if threads > 1 else ''}"

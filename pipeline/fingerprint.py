@@ -29,6 +29,7 @@ from pipeline.quoted import expressions, to_evaluate
 from pipeline.run_records import has_lost_records
 from pipeline.values import ValuesError, read_parameters
 
+HELPERS = (".py", ".toml", ".mplstyle", ".txt")  # code, and the tables that it reads
 LONG = {"06-deeper-cnn-long": ("06-deeper-cnn", {"num_steps": 20_001})}
 
 
@@ -76,7 +77,8 @@ def quoted(chapter: str) -> list[list[str]]:
 
 def shared_facts() -> dict[str, object]:
     """What the outputs of every run depend on: the locked requirements and the helpers."""
-    helpers = sorted((ROOT / "mnist_helpers").glob("*.py"))
+    beside = (ROOT / "mnist_helpers").iterdir()
+    helpers = sorted(path for path in beside if path.suffix in HELPERS)
     return _shared_facts(ROOT / "requirements.lock", *state(*helpers, ROOT / "requirements.lock"))
 
 

@@ -4,7 +4,7 @@ usage: python -m pipeline.kernel MODULE ...
 
 runs ``python -m MODULE ...`` in it, such as ``pytest --nbval-lax`` or ``jupyterlab``: the
 kernels that this starts are of the book's Python. Where a chapter is run without any of this,
-`mnist_helpers.surroundings` sets right what it can.
+`mnist_helpers` sets right what it can.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from small_book import make, write_book
 
 import mnist_helpers
 from mnist_helpers.data import Mnist, SampleDataWarning, Split, load_data
-from mnist_helpers.sources import DIGITS, IdxFile, Publication
+from mnist_helpers.sources import SAMPLE, IdxFile, Publication
 from pipeline.kernel import enter_book_environment
 from pipeline.site.pdf import browser_path
 
@@ -94,7 +94,9 @@ def publish(contents: list[bytes], **more) -> Publication:
         IdxFile(name, len(content), hashlib.sha256(content).hexdigest())
         for name, content in zip(FILE_NAMES, contents, strict=True)
     )
-    return Publication(**({"name": "tiny", "files": files, "class_names": DIGITS} | more))
+    return Publication(
+        **({"name": "tiny", "files": files, "class_names": SAMPLE.class_names} | more)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -337,7 +339,7 @@ ONE_RUN = """if True:
     images = np.random.default_rng(0).random((200, 8, 8, 1), np.float32)
     labels = np.eye(10, dtype=np.float32)[np.random.default_rng(1).integers(0, 10, 200)]
 
-    def run(seed, num_steps, description):
+    def run(seed, num_steps):
         set_seed(seed)
         kernel = tf.Variable(tf.random.truncated_normal([3, 3, 1, 4], stddev=0.1))
         weights = tf.Variable(tf.random.truncated_normal([256, 10], stddev=0.1))
@@ -353,14 +355,14 @@ ONE_RUN = """if True:
             return loss, logits
 
         batches = shuffled_batches(200, 20, num_steps, seed)
-        curve = train(step, images, labels, batches, description=description)
+        curve = train(step, images, labels, batches)
         bits = kernel.numpy().tobytes() + weights.numpy().tobytes()
         return hashlib.sha256(bits).hexdigest(), curve.loss.tolist()
 
     say("<training>")
-    facts["bits"], facts["loss"] = run(3, 300, "practising")
+    facts["bits"], facts["loss"] = run(3, 300)
     say("<trained>")
-    facts["bits_of_another_seed"], _ = run(4, 300, "again")
+    facts["bits_of_another_seed"], _ = run(4, 300)
     print(json.dumps(facts))
     """
 
@@ -497,7 +499,7 @@ def toy_data() -> Callable[..., Mnist]:
         facts = {
             "data_set": "mnist",
             "split": "original",
-            "class_names": DIGITS,
+            "class_names": SAMPLE.class_names,
             "source": "toy",
             "sha256": "5" * 64,
             "is_sample": False,

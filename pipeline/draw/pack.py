@@ -25,10 +25,9 @@ from mnist_helpers import without_start_up_remarks
 from mnist_helpers.data import Mnist, reformat
 from mnist_helpers.files import write_whole
 from mnist_helpers.metrics import accuracy
-from mnist_helpers.records import Record, load_record
+from mnist_helpers.records import WEIGHTS, Record, load_record
 from mnist_helpers.systems import SYSTEMS
 from mnist_helpers.tables import table
-from mnist_helpers.weights import SUFFIX
 from pipeline.command_line import command_line
 from pipeline.draw.robustness import (
     DIGITS,
@@ -133,8 +132,8 @@ def chapters_run(model: Model, records: Path) -> tuple[Record, list[np.ndarray]]
     LONG=1`.
     """
     found = [
-        (load_record(path.with_name(path.name.replace(SUFFIX, ".json"))), path)
-        for path in sorted(records.glob(f"{model.chapter}--{model.name}--*{SUFFIX}"))
+        (load_record(path.with_name(path.name.replace(WEIGHTS, ".json"))), path)
+        for path in sorted(records.glob(f"{model.chapter}--{model.name}--*{WEIGHTS}"))
     ]
     if not found:
         return None

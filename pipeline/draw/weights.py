@@ -1,4 +1,4 @@
-"""Read what a run learned, as `mnist_helpers.weights` saved it."""
+"""Read what a run learned, as `mnist_helpers.records.save_weights` left it."""
 
 from __future__ import annotations
 

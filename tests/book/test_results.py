@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from experiments.going_further import FEW_SEEDS, is_good_enough
+from mnist_helpers.data import WRITERS
 from mnist_helpers.kept import KEPT_SWEEPS, kept_experiment, kept_runs, kept_sweep, rightly_read
 from mnist_helpers.metrics import (
     accuracy_interval,
@@ -21,7 +22,6 @@ from mnist_helpers.metrics import (
 )
 from mnist_helpers.records import Record, load_records
 from mnist_helpers.sources import PUBLICATIONS
-from mnist_helpers.writers import LIST
 from pipeline.notebooks import CHAPTERS
 
 RECORDS = CHAPTERS.parent / "_build" / "records"
@@ -120,7 +120,7 @@ def test_other_people_move_an_accuracy_farther_than_other_images(
     kept, model, by_images, by_people
 ):
     """Chapter 2 measures it for its own fits; these are the kept runs."""
-    writers = np.loadtxt(LIST, dtype=int).ravel()[1_000:]
+    writers = np.loadtxt(WRITERS, dtype=int).ravel()[1_000:]
     right = kept[model][0]["right"]
     assert 100 * standard_error(right) == pytest.approx(by_images, abs=0.005)
     assert 100 * standard_error(right, writers) == pytest.approx(by_people, abs=0.005)
@@ -151,7 +151,7 @@ def test_two_runs_of_one_recipe_contradict_each_other_about_a_third_model(kept):
 
 
 def test_the_difference_of_like_models_hardly_suffers_from_writers_and_of_unlike_ones_does(kept):
-    writers = np.loadtxt(LIST, dtype=int).ravel()[1_000:]
+    writers = np.loadtxt(WRITERS, dtype=int).ravel()[1_000:]
     linear, large, plain, penalised = (
         kept[model][0]["right"].astype(float)
         for model in (

@@ -1,19 +1,25 @@
 """The splits as arrays: which images, which numbers, how much memory."""
 
 import gc
-import gzip
 import hashlib
 import tracemalloc
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FILE_NAMES
+from conftest import FILE_NAMES, write_folder
 
-from mnist_helpers.data import SampleDataWarning, load_data, reformat
-from mnist_helpers.sources import PUBLICATIONS, SAMPLE_FOLDER, cache_folder, deliver
-from mnist_helpers.writers import published_writers, writers_of
+from mnist_helpers.data import (
+    WRITERS,
+    SampleDataWarning,
+    load_data,
+    published_writers,
+    reformat,
+    writers_of,
+)
+from mnist_helpers.sources import PUBLICATIONS, cache_folder, deliver
 
 SIZES = {
     ("full", "original"): (55_000, 1_000, 9_000),
@@ -32,25 +38,15 @@ def case(request, sample_loads, full_loads):
     return full_loads(split=split), SIZES[request.param]
 
 
-@pytest.fixture(scope="module")
-def published(request):
-    """The four files as arrays, read by other code than the package's."""
-
-    def read(data):
-        arrays = []
-        for name in FILE_NAMES:
-            if data.is_sample:
-                content = gzip.decompress((SAMPLE_FOLDER / f"{name}.gz").read_bytes())
-            else:
-                content = as_published[FILE_NAMES.index(name)]
-            if "images" in name:
-                arrays.append(np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28))
-            else:
-                arrays.append(np.frombuffer(content, np.uint8, offset=8))
-        return arrays
-
-    as_published = deliver(PUBLICATIONS["mnist"]).contents
-    return read
+def published(name: str) -> list[np.ndarray]:
+    """The four files of a data set as arrays, read by other code than the package's."""
+    images, classes, test_images, test_classes = deliver(PUBLICATIONS[name]).contents
+    return [
+        np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28),
+        np.frombuffer(classes, np.uint8, offset=8),
+        np.frombuffer(test_images, np.uint8, offset=16).reshape(-1, 28, 28),
+        np.frombuffer(test_classes, np.uint8, offset=8),
+    ]
 
 
 # ---- which images ----
@@ -61,9 +57,10 @@ def test_sizes(case):
     assert tuple(map(len, (data.train, data.valid, data.test))) == sizes
 
 
-def test_each_split_holds_exactly_the_images_that_it_should(case, published):
+def test_each_split_holds_exactly_the_images_that_it_should(case):
     data, (_, num_valid, num_test) = case
-    train_pixels, train_classes, test_pixels, test_classes = published(data)
+    name = "sample" if data.is_sample else "mnist"
+    train_pixels, train_classes, test_pixels, test_classes = published(name)
     held_out = len(train_classes) - len(data.train)
     assert held_out == (333 if data.is_sample else 5_000)
     if data.split == "original":
@@ -225,16 +222,7 @@ def test_the_full_set_is_called_by_its_name_and_no_warning_given(full_mnist, rec
 
 
 def test_the_cache_can_be_named_in_the_call(full_mnist, tmp_path, monkeypatch):
-    for name, content in zip(
-        FILE_NAMES, deliver(PUBLICATIONS["mnist"]).contents, strict=True
-    ):  # the full files, linked to where the cache is not
-        folder = tmp_path / "elsewhere" / "mnist"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = cache_folder() / "mnist" / name
-        if path.exists():
-            (folder / name).symlink_to(path)
-        else:
-            (folder / name).write_bytes(content)
+    write_folder(tmp_path / "elsewhere" / "mnist", deliver(PUBLICATIONS["mnist"]).contents)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("MNIST_MIRRORS", "")
     monkeypatch.setenv("PATH", "")
@@ -296,7 +284,7 @@ def test_the_sample_can_be_asked_for_and_then_nobody_is_warned(loud, tmp_path, m
 
 def test_fashion_mnist_is_read_from_the_system_package(tmp_path, monkeypatch):
     """Debian's dataset-fashion-mnist; the offline twin of every source is in test_sources."""
-    if not PUBLICATIONS["fashion_mnist"].system_folder.is_dir():
+    if not Path(PUBLICATIONS["fashion_mnist"].system_folder).is_dir():
         pytest.skip("needs Debian's package dataset-fashion-mnist")
     monkeypatch.setenv("MNIST_MIRRORS", "")
     data = load_data("fashion_mnist", cache=tmp_path)
@@ -353,3 +341,49 @@ def test_reformat_refuses_nan():
     images[2, 100] = np.nan
     with pytest.raises(ValueError, match="dataset holds NaN"):
         reformat(images)
+
+
+# ---- who wrote the test images ----
+
+FIRST_STUDENT = 2_100  # NIST's numbers below are members of the Census staff
+
+
+def test_the_list_is_the_published_one():
+    writers = np.loadtxt(WRITERS, dtype=">i4").ravel()
+    assert writers.shape == (10_000,)
+    assert hashlib.sha256(writers.tobytes()).hexdigest() == (
+        "cd7ab6b87106c5a4c5f3b575b1c1c630649c48730f9041b4ce24c8ab74c96b1f"
+    )
+
+
+def test_images_0_to_5000_are_by_249_students_and_the_rest_by_48_of_the_staff(full_mnist):
+    """As Yadav and Bottou (2019) say, and chapter 1 with them."""
+    writers = published_writers(full_mnist)
+    student = writers >= FIRST_STUDENT
+    assert student[:5_001].all() and not student[5_001:].any()
+    assert len(np.unique(writers[student])) == 249
+    assert len(np.unique(writers[~student])) == 48
+
+
+def test_of_the_original_s_test_images_fewer_than_half_are_by_students(full_mnist):
+    """As chapters 1 and 5 say: nearly all of them wrote validation images as well."""
+    writers = published_writers(full_mnist)
+    validation, test = writers[:1_000], writers[1_000:]
+    assert np.mean(test >= FIRST_STUDENT) < 0.5
+    in_both = np.intersect1d(validation, test)
+    assert len(in_both) == 247 and in_both.min() >= FIRST_STUDENT
+    assert 0.4 < np.mean(np.isin(test, in_both)) < 0.5
+
+
+def test_the_sample_has_every_tenth_writer_and_clothes_have_none(full_mnist):
+    writers = published_writers(full_mnist)
+    sample = published_writers(replace(full_mnist, is_sample=True))
+    assert np.array_equal(sample, writers[::10])
+    assert published_writers(replace(full_mnist, data_set="fashion_mnist")) is None
+
+
+def test_the_test_images_are_the_last_of_the_published_ones(full_mnist, full_loads):
+    writers = published_writers(full_mnist)
+    assert np.array_equal(writers_of(full_mnist), writers[1_000:])
+    assert np.array_equal(writers_of(full_loads(split="official")), writers)
+    assert writers_of(replace(full_mnist, data_set="fashion_mnist")) is None

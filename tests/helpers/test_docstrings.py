@@ -4,10 +4,12 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 
 import pytest
 
 import mnist_helpers
+from pipeline.contents import ROOT
 
 MODULES = [
     importlib.import_module(f"mnist_helpers.{module.name}")
@@ -19,32 +21,13 @@ EXAMPLES = {
     for test in doctest.DocTestFinder(exclude_empty=True).find(module)
     if test.examples
 }
-NEEDS_THE_FULL_SET = {
-    "mnist_helpers.data.load_data",
-    "mnist_helpers.writers.published_writers",
-    "mnist_helpers.writers.writers_of",
-}
-# They speak of what is so where nothing was set.
-NEEDS_NO_SETTINGS = {
-    "mnist_helpers.sources.cache_folder": "MNIST_CACHE_DIR",
-    "mnist_helpers.device.use_device": "OMP_NUM_THREADS",
-    "mnist_helpers.threads.thread_count": "OMP_NUM_THREADS",
-}
+NEEDS_THE_FULL_SET = {"mnist_helpers.data.load_data"}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_examples_do_what_they_say(name, request, monkeypatch):
+def test_examples_do_what_they_say(name, request):
     if name in NEEDS_THE_FULL_SET:
         request.getfixturevalue("full_mnist")
-    if name in NEEDS_NO_SETTINGS:
-        monkeypatch.delenv(NEEDS_NO_SETTINGS[name], raising=False)
-    if name == "mnist_helpers.device.use_device":
-        import tensorflow as tf
-
-        if tf.config.list_physical_devices("GPU"):
-            pytest.skip("TensorFlow has begun on the GPU and cannot change now")
-        # Nor can it change its threads.
-        monkeypatch.setattr("mnist_helpers.device.use_threads", lambda count: None)
     report: list[str] = []
     runner = doctest.DocTestRunner(verbose=False)
     failed, tried = runner.run(EXAMPLES[name], out=report.append)
@@ -72,6 +55,7 @@ def test_every_module_says_what_it_is(module):
     assert module.__doc__.strip()
 
 
-def test_the_package_lists_each_of_its_modules():
-    for module in MODULES:
-        assert f"``{module.__name__.removeprefix('mnist_helpers.')}``" in mnist_helpers.__doc__
+def test_architecture_lists_each_module():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)\.py` \| ", text, re.MULTILINE)
+    assert sorted(f"mnist_helpers.{name}" for name in listed) == [it.__name__ for it in MODULES]

@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgb
 
 from mnist_helpers import figures
 from mnist_helpers.metrics import accuracy_interval
+from mnist_helpers.records import Curve
 from mnist_helpers.systems import comparable
 from mnist_helpers.tables import beside_original
 
@@ -26,11 +27,10 @@ def nothing_is_left_behind():
     plt.close("all")
 
 
-class Curve:
-    def __init__(self, num_steps=120, every=50):
-        self.loss = np.geomspace(2.3, 0.1, num_steps).astype(np.float32)
-        self.validation_steps = [*range(0, num_steps, every), num_steps - 1]
-        self.validation_accuracy = [float(90 + i) for i in range(len(self.validation_steps))]
+def a_curve(num_steps=120, every=50) -> Curve:
+    loss = np.geomspace(2.3, 0.1, num_steps).astype(np.float32)
+    steps = [*range(0, num_steps, every), num_steps - 1]
+    return Curve(loss, 100 - loss, steps, [float(90 + i) for i in range(len(steps))])
 
 
 def suptitle(figure) -> str:
@@ -53,7 +53,7 @@ def test_every_figure_made_from_data_says_when_it_is_the_samples(toy_data, is_sa
         plt.figure(),
         plt.subplots(1, 2)[0],
         figures.show_digits(np.zeros((3, 784))),
-        figures.plot_training({"run": Curve()}),
+        figures.plot_training({"run": a_curve()}),
         figures.plot_confusion(np.arange(10), np.arange(10), data),
     ]
     assert {suptitle(figure) for figure in made} == {SAMPLE_LABEL if is_sample else ""}
@@ -70,7 +70,7 @@ def test_the_samples_label_takes_room_of_its_own(toy_data):
     figures.use_house_style(toy_data(is_sample=True))
     for figure in (
         figures.show_digits(np.zeros((12, 784)), titles=["4 or 9 (9)"] * 12),
-        figures.plot_training({"run": Curve()}),
+        figures.plot_training({"run": a_curve()}),
     ):
         figure.draw_without_rendering()
         label = figure.texts[0].get_window_extent()
@@ -181,7 +181,7 @@ def test_digits_take_the_width_of_the_text():
 
 
 def test_the_figure_of_training_has_names_on_its_axes(toy_data):
-    figure = figures.plot_training({"run": Curve()})
+    figure = figures.plot_training({"run": a_curve()})
     left, right = figure.axes
     assert left.get_xlabel() == right.get_xlabel() == "step"
     assert "loss" in left.get_ylabel()
@@ -193,34 +193,34 @@ def test_the_figure_of_training_has_names_on_its_axes(toy_data):
 def test_no_name_of_the_figure_of_training_is_longer_than_its_axis(toy_data):
     """Under the sample's label the axes are lower, and one name was cut."""
     figures.use_house_style(toy_data(is_sample=True))
-    figure = figures.plot_training({"run": Curve()})
+    figure = figures.plot_training({"run": a_curve()})
     figure.canvas.draw()
     for ax in figure.axes:
         assert ax.yaxis.label.get_window_extent().height < ax.get_window_extent().height
 
 
 def test_the_figure_of_training_shows_what_was_measured(toy_data):
-    curve = Curve()
-    figure = figures.plot_training({"run": curve}, smooth=10)
+    curve = a_curve()
+    figure = figures.plot_training({"run": curve})
     (loss,), (validation,) = (ax.lines for ax in figure.axes)
     steps, means = loss.get_data()
-    assert steps[0] == 9
+    assert steps[0] == figures.SMOOTH - 1
     assert steps[-1] == 119
-    assert means[0] == pytest.approx(curve.loss[:10].mean())
-    assert means[-1] == pytest.approx(curve.loss[-10:].mean())
+    assert means[0] == pytest.approx(curve.loss[: figures.SMOOTH].mean())
+    assert means[-1] == pytest.approx(curve.loss[-figures.SMOOTH :].mean())
     assert list(validation.get_xdata()) == curve.validation_steps
     assert list(validation.get_ydata()) == curve.validation_accuracy
 
 
 @pytest.mark.parametrize("num_steps", [1, 3])
 def test_a_run_of_few_steps_can_be_drawn(toy_data, num_steps):
-    figure = figures.plot_training({"run": Curve(num_steps)})
+    figure = figures.plot_training({"run": a_curve(num_steps)})
     assert len(figure.axes[0].lines[0].get_xdata()) == 1  # one mean over all of them
     drawn(figure)
 
 
 def test_several_runs_can_be_told_apart(toy_data):
-    figure = figures.plot_training({name: Curve() for name in "abc"})
+    figure = figures.plot_training({name: a_curve() for name in "abc"})
     for ax in figure.axes:
         assert len({line.get_color() for line in ax.lines}) == 3
         assert len({line.get_linestyle() for line in ax.lines}) == 3
@@ -229,7 +229,7 @@ def test_several_runs_can_be_told_apart(toy_data):
 
 
 def test_one_run_needs_no_legend(toy_data):
-    figure = figures.plot_training({"run": Curve()})
+    figure = figures.plot_training({"run": a_curve()})
     assert all(ax.get_legend() is None for ax in figure.axes)
 
 
@@ -308,13 +308,13 @@ def as_in_a_page(shell, figure) -> str:
 
 
 def test_figures_are_sharp_at_any_size(house_style, toy_data):
-    page = as_in_a_page(house_style, figures.plot_training({"run": Curve()}))
+    page = as_in_a_page(house_style, figures.plot_training({"run": a_curve()}))
     assert "<svg" in page
 
 
 def test_the_same_figure_has_the_same_bytes(house_style, toy_data):
     pages = set()
     for _ in range(2):
-        pages.add(as_in_a_page(house_style, figures.plot_training({"a": Curve()})))
+        pages.add(as_in_a_page(house_style, figures.plot_training({"a": a_curve()})))
         time.sleep(0.01)
     assert len(pages) == 1

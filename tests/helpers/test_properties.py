@@ -27,7 +27,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import FILE_NAMES
+from conftest import FILE_NAMES, write_folder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
@@ -41,7 +41,6 @@ from mnist_helpers import (
     files,
     idx,
     kept,
-    masks,
     metrics,
     parameters,
     progress,
@@ -51,12 +50,9 @@ from mnist_helpers import (
     tables,
     threads,
     training,
-    weights,
-    words,
-    writers,
 )
 from mnist_helpers.records import Record, RecordError
-from mnist_helpers.sources import DataUnavailable, Delivery, IdxFile
+from mnist_helpers.sources import DataUnavailable, IdxFile
 from pipeline.draw.weights import load_weights
 
 TESTED: set[Callable] = set()
@@ -147,16 +143,22 @@ def test_any_header_is_an_array_or_refused(sizes, values):
 
 
 @about(
-    idx.gunzip,
+    idx.unpacked,
+    idx.packed_size,
     content=st.binary(max_size=60),
     size=st.integers(0, 70),
     start=st.sampled_from([b"", b"\x1f\x8b", b"\x1f\x8b\x08\x04", b"\x1f\x8b\x08\x00"]),
 )
-def test_what_unpacks_has_the_size_it_should(content, size, start):
+def test_any_bytes_are_unpacked_or_refused(content, size, start):
+    packed = gzip.compress(b"0" + content)  # what is packed is no gzip file itself
+    assert idx.unpacked(packed, "it", 1 + len(content)) == b"0" + content
+    assert len(packed) <= idx.packed_size(1 + len(content))
     try:
-        assert len(idx.gunzip(start + content, "it", size)) == size
+        plain = idx.unpacked(start + content, "it", size)
     except idx.IdxError as error:
         assert str(error).startswith("it ")
+    else:
+        assert plain == start + content or len(plain) <= idx.packed_size(size) + 1
 
 
 @about(files.write_whole, files.remove_leftovers, content=st.binary(), age=st.integers(0, 9999))
@@ -182,9 +184,9 @@ def test_no_content_is_what_it_is_not(content, size, sha256):
         sources.check(content, IdxFile("it", size, sha256))
 
 
-@about(sources.keep, sources.read_folder, sources.deliver, contents=FILES, examples=25)
+@about(sources.read_folder, sources.deliver, contents=FILES, examples=25)
 def test_a_folder_with_anything_in_it_is_never_taken_for_the_data(tmp_path, tiny, contents):
-    sources.keep(Delivery(tiny, contents, "anybody"), tmp_path / "tiny")
+    write_folder(tmp_path / "tiny", contents)
     with pytest.raises(idx.IdxError, match="has SHA-256"):
         sources.read_folder(tiny, tmp_path / "tiny")
     with pytest.raises(DataUnavailable, match="has SHA-256"):
@@ -402,15 +404,15 @@ def test_images_are_read_rightly_that_are_not_named_as_wrong(wrong):
 
 
 @about(
-    writers.published_writers,
-    writers.writers_of,
+    data.published_writers,
+    data.writers_of,
     examples=4,
     data_set=st.sampled_from(["mnist", "fashion_mnist"]),
     is_sample=st.booleans(),
 )
 def test_who_wrote_an_image_is_known_of_mnist_alone(toy_data, data_set, is_sample):
     toy = toy_data(data_set=data_set, is_sample=is_sample)
-    published, ours = writers.published_writers(toy), writers.writers_of(toy)
+    published, ours = data.published_writers(toy), data.writers_of(toy)
     if data_set == "mnist":
         assert len(published) == (1_000 if is_sample else 10_000) and len(ours) == len(toy.test)
     else:
@@ -420,31 +422,25 @@ def test_who_wrote_an_image_is_known_of_mnist_alone(toy_data, data_set, is_sampl
 # ---- words, paths, threads ----
 
 
-@about(idx.is_gzip, idx.packed_size, content=st.binary(max_size=2_000))
-def test_packed_bytes_are_known_and_no_longer_than_said(content):
-    packed = gzip.compress(content)
-    assert idx.is_gzip(packed) and len(packed) <= idx.packed_size(len(content))
-
-
 @about(parameters.refusal, name=st.sampled_from(list(parameters.RULES)), value=ANYTHING)
 def test_a_refusal_names_the_parameter_and_says_what_it_may_be(name, value):
     said = parameters.refusal(name, value)
     assert said.startswith(f"{name} is ") and "; it may be " in said
 
 
-@about(words.leaders, scores=st.dictionaries(WORDS, st.integers(0, 3), max_size=5))
+@about(tables.leaders, scores=st.dictionaries(WORDS, st.integers(0, 3), max_size=5))
 def test_leaders_share_the_largest_score(scores):
     try:
-        found = words.leaders(scores)
+        found = tables.leaders(scores)
     except ValueError:
         assert not scores
     else:
         assert found and {scores[name] for name in found} == {max(scores.values())}
 
 
-@about(words.listed, names=st.lists(st.text("abc", min_size=1, max_size=3), max_size=5))
+@about(tables.listed, names=st.lists(st.text("abc", min_size=1, max_size=3), max_size=5))
 def test_a_list_names_each_in_its_order(names):
-    assert re.split(", | and ", words.listed(names)) == (names or ["none"])
+    assert re.split(", | and ", tables.listed(names)) == (names or ["none"])
 
 
 @about(files.user_path, name=st.text("ab~/.", min_size=1, max_size=12))
@@ -460,17 +456,6 @@ def test_a_path_is_taken_as_it_is_but_for_a_home_folder(name):
 @about(threads.cpu_in_words, count=st.integers(1, 10_000))
 def test_a_device_says_its_threads(count):
     assert threads.cpu_in_words(count).startswith(f"CPU, {count} thread")
-
-
-@about(device.use_threads, count=st.integers(1, 64))
-def test_threads_are_set_before_tensorflow_begins_or_not_at_all(count):
-    pools = tf.config.threading
-    try:
-        device.use_threads(count)
-    except RuntimeError:
-        pass  # it has begun, with another number
-    else:
-        assert pools.get_intra_op_parallelism_threads() == count
 
 
 @about(progress.progress_bar, total=st.integers(0, 50), description=WORDS)
@@ -674,12 +659,12 @@ def test_a_record_of_anything_else_is_refused_by_name(tmp_path, facts, arrays):
         records.load_record(tmp_path / "it.json")
 
 
-@about(weights.save_weights, examples=60, arrays=st.lists(ARRAYS, max_size=4))
+@about(records.save_weights, examples=60, arrays=st.lists(ARRAYS, max_size=4))
 def test_weights_come_back_or_were_not_written(tmp_path, arrays):
-    path = tmp_path / f"run{weights.SUFFIX}"
+    path = tmp_path / f"run{records.WEIGHTS}"
     path.unlink(missing_ok=True)
     try:
-        weights.save_weights(tmp_path / "run.json", arrays)
+        records.save_weights(tmp_path / "run.json", arrays)
     except ValueError as error:
         assert str(error).startswith("weights")
         with pytest.raises(RecordError, match="cannot be read"):
@@ -765,20 +750,19 @@ def test_images_are_drawn_or_refused(images, columns, titles):
     figures.mark_original,
     examples=12,
     loss=some.arrays(np.float32, st.integers(0, 5), elements=st.floats(0, 10, width=32)),
-    smooth=st.integers(-1, 8),
     percent=st.floats(0, 100),
     index=st.integers(),
     is_sample=st.booleans(),
 )
-def test_curves_are_drawn_or_refused(toy_data, loss, smooth, percent, index, is_sample):
-    curve = training.Curve(loss, loss, [0] * len(loss[:1]), [percent] * len(loss[:1]))
+def test_curves_are_drawn_or_refused(toy_data, loss, percent, index, is_sample):
+    curve = records.Curve(loss, loss, [0] * len(loss[:1]), [percent] * len(loss[:1]))
     measured = toy_data(is_sample=is_sample)
     try:
         with plt.rc_context():
             figures.use_house_style(measured)
-            figure = figures.plot_training({"it": curve}, smooth)
+            figure = figures.plot_training({"it": curve})
     except ValueError as error:
-        assert str(error).startswith(("smooth is ", "it has no steps"))
+        assert str(error).startswith("it has no steps")
     else:
         assert bool(figure.get_suptitle()) == is_sample
         figures.mark_original(figure.axes[1], percent, measured)
@@ -828,14 +812,14 @@ def test_a_seed_is_a_whole_number_that_numpy_can_hold(seed):
 
 
 @about(
-    masks.random_mask,
+    training.random_mask,
     examples=20,
     shape=st.lists(st.integers(0, 9), max_size=3),
     keep_prob=st.one_of(st.floats(0.01, 1), FLOATS),
 )
 def test_a_mask_has_its_shape_or_keep_prob_is_refused(shape, keep_prob):
     try:
-        mask = masks.random_mask(shape, keep_prob)
+        mask = training.random_mask(shape, keep_prob)
     except ValueError as error:
         assert str(error).startswith("keep_prob is ")
     else:

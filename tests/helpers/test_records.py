@@ -1,6 +1,7 @@
 """What a run leaves behind: everything promised, whole, and readable again."""
 
 import errno
+import io
 import json
 import math
 from pathlib import Path
@@ -11,18 +12,20 @@ from conftest import names
 
 from mnist_helpers import records
 from mnist_helpers.files import PARTIAL
-from mnist_helpers.records import RecordError, load_records, record_folder, save_record
+from mnist_helpers.records import (
+    Curve,
+    RecordError,
+    load_records,
+    record_folder,
+    save_record,
+    save_weights,
+)
+from pipeline.draw.weights import load_weights
 
 
-class Curve:
-    """What the training loop returns, without waiting for TensorFlow."""
-
-    def __init__(self, num_steps=6):
-        self.loss = np.linspace(2.302585, 0.1, num_steps, dtype=np.float32)
-        self.minibatch_accuracy = np.linspace(10, 100, num_steps, dtype=np.float32)
-        self.validation_steps = [0, num_steps - 1]
-        self.validation_accuracy = [12.3456, 98.7654]
-        self.seconds = 1.0
+def a_curve(num_steps: int = 6) -> Curve:
+    loss, percent = np.linspace([2.302585, 10], [0.1, 100], num_steps, dtype=np.float32).T
+    return Curve(loss, percent, [0, num_steps - 1], [12.3456, 98.7654], 1.0)
 
 
 PARAMETERS = {
@@ -45,6 +48,10 @@ def predictions(toy_data):
     return np.eye(10, dtype=np.float32)[classes] * 4 - 1
 
 
+def facts_in(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 @pytest.fixture
 def save(tmp_path, toy_data, predictions):
     """Save a record; what is given stands in for what a chapter would say."""
@@ -60,7 +67,7 @@ def save(tmp_path, toy_data, predictions):
             "parameter_count": 1_234,
             "train_seconds": 12.34567,
             "device": "CPU, 2 threads",
-            "curve": Curve(),
+            "curve": a_curve(),
         }
         folder = str(tmp_path / "records") if record_dir is None else record_dir
         return save_record(folder, **(given | more))
@@ -82,7 +89,7 @@ def test_a_record_is_two_files_in_a_folder_that_is_made(save, tmp_path):
 
 
 def test_a_long_run_does_not_take_the_place_of_a_short_one(save):
-    paths = {save(num_steps=3_001), save(num_steps=20_001)}
+    paths = {save(parameters=PARAMETERS | {"num_steps": steps}) for steps in (3_001, 20_001)}
     assert len(paths) == 2
     assert {record["num_steps"] for record in load_records(paths.pop().parent)} == {3_001, 20_001}
 
@@ -93,7 +100,7 @@ def test_a_tilde_is_the_home_folder(save, tmp_path, monkeypatch):
 
 
 def test_everything_promised_is_in_the_record(save):
-    facts = json.loads(save().read_text(encoding="utf-8"))
+    facts = facts_in(save())
     versions = facts.pop("versions")
     assert facts == {
         "model": "simple_cnn",
@@ -130,22 +137,16 @@ def test_everything_promised_is_in_the_record(save):
     assert versions["numpy"] == np.__version__
 
 
-def test_the_accuracy_on_training_images_is_kept_where_it_was_measured(save):
-    assert (
-        json.loads(save(train_accuracy=99.1).read_text(encoding="utf-8"))["train_accuracy"] == 99.1
-    )
-
-
 def test_a_record_does_not_depend_on_where_it_was_written(save, tmp_path):
     """So a book that was built elsewhere has the same records."""
     assert str(tmp_path) not in save().read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("curve", [Curve(1), None])
+@pytest.mark.parametrize("curve", [a_curve(1), None])
 def test_a_record_comes_back_as_it_was_saved(save, toy_data, predictions, curve):
     path = save(curve=curve)
     (record,) = load_records(path.parent)
-    assert record.facts == json.loads(path.read_text(encoding="utf-8"))
+    assert record.facts == facts_in(path)
     assert record["model"] == "simple_cnn"
     assert (record["curve"] is None) == (curve is None)
     expected = predictions.argmax(1).astype(np.uint8)
@@ -157,29 +158,14 @@ def test_a_record_comes_back_as_it_was_saved(save, toy_data, predictions, curve)
 
 def test_the_test_accuracy_is_computed_from_the_predictions(save, toy_data):
     perfect = toy_data().test.labels
-    assert (
-        json.loads(save(test_predictions=perfect).read_text(encoding="utf-8"))["test_accuracy"]
-        == 100.0
-    )
-    worst = np.roll(perfect, 1, axis=1)
-    assert (
-        json.loads(save(test_predictions=worst).read_text(encoding="utf-8"))["test_accuracy"]
-        == 0.0
-    )
+    for predicted, percent in ((perfect, 100.0), (np.roll(perfect, 1, axis=1), 0.0)):
+        assert facts_in(save(test_predictions=predicted))["test_accuracy"] == percent
 
 
-def test_the_sample_is_called_so(save, toy_data):
-    assert (
-        json.loads(save(data=toy_data(is_sample=True)).read_text(encoding="utf-8"))["data_source"]
-        == "sample"
-    )
-
-
-def test_seed_and_steps_may_differ_from_the_parameters(save):
-    facts = json.loads(save(seed=7, num_steps=2).read_text(encoding="utf-8"))
-    assert facts["seed"] == 7
-    assert facts["num_steps"] == 2
-    assert json.loads(save(seed=0).read_text(encoding="utf-8"))["seed"] == 0  # 0 is a seed
+def test_what_differs_from_the_usual_is_in_the_record(save, toy_data):
+    assert facts_in(save(data=toy_data(is_sample=True)))["data_source"] == "sample"
+    assert facts_in(save(train_accuracy=99.1))["train_accuracy"] == 99.1
+    assert [facts_in(save(seed=seed))["seed"] for seed in (7, 0)] == [7, 0]  # 0 is a seed
 
 
 def test_runs_of_several_models_and_seeds_do_not_overwrite_each_other(save):
@@ -238,19 +224,25 @@ def test_no_record_holds_nan(save, tmp_path, name):
 # ---- whole or not at all ----
 
 
-@pytest.mark.parametrize("full_at", [1, 2])
-def test_a_full_disk_leaves_no_record_and_nothing_half_written(
-    save, tmp_path, monkeypatch, full_at
-):
-    count = 0
+@pytest.fixture
+def full_at(monkeypatch):
+    """Have the disk full when the so many-th file from now on is written."""
 
-    def full(handle):
-        nonlocal count
-        count += 1
-        if count == full_at:
-            raise OSError(errno.ENOSPC, "No space left on device")
+    def full_at(number: int) -> None:
+        files = iter(range(1, 10))
 
-    monkeypatch.setattr("mnist_helpers.files.os.fsync", full)
+        def sync(handle):
+            if next(files) == number:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("mnist_helpers.files.os.fsync", sync)
+
+    return full_at
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_full_disk_leaves_no_record_and_nothing_half_written(save, tmp_path, full_at, number):
+    full_at(number)
     with pytest.raises(OSError, match="No space left"):
         save()
     left = names(tmp_path / "records")
@@ -259,8 +251,6 @@ def test_a_full_disk_leaves_no_record_and_nothing_half_written(
 
 
 def test_the_json_comes_last_so_that_a_record_that_is_there_is_complete(save, monkeypatch):
-    from mnist_helpers import records
-
     order = []
     write_whole = records.write_whole
 
@@ -273,17 +263,9 @@ def test_the_json_comes_last_so_that_a_record_that_is_there_is_complete(save, mo
     assert order == [".npz", ".json"]
 
 
-def test_a_rewrite_cut_short_leaves_no_record_of_two_runs(save, monkeypatch, toy_data):
+def test_a_rewrite_cut_short_leaves_no_record_of_two_runs(save, full_at, toy_data):
     folder = save().parent
-    count = 0
-
-    def full(handle):
-        nonlocal count
-        count += 1
-        if count == 2:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("mnist_helpers.files.os.fsync", full)
+    full_at(2)
     with pytest.raises(OSError, match="No space left"):
         save(test_predictions=toy_data().test.labels)
     for record in load_records(folder):
@@ -295,8 +277,6 @@ def test_a_rewrite_cut_short_leaves_no_record_of_two_runs(save, monkeypatch, toy
 
 
 def arrays(**content) -> bytes:
-    import io
-
     stream = io.BytesIO()
     np.savez_compressed(stream, **content)
     return stream.getvalue()
@@ -306,39 +286,32 @@ TWENTY = np.zeros(20, np.uint8)
 NPZ = arrays(predictions=TWENTY, labels=TWENTY)
 
 
-@pytest.mark.parametrize(
-    ("ending", "content"),
-    [
-        pytest.param(".json", b"", id="json-empty"),
-        pytest.param(".json", b'{"model": "mlp", "test_size"', id="json-truncated"),
-        pytest.param(".json", b"<html>", id="json-html"),
-        pytest.param(".json", b"\xff\xfe\x00", id="json-no-text"),
-        pytest.param(".json", b"[1, 2]", id="json-a-list"),
-        pytest.param(".json", b"20", id="json-a-number"),
-        pytest.param(".json", b"{}", id="json-without-facts"),
-        pytest.param(".json", b'{"test_size": 19}', id="json-another-size"),
-        pytest.param(".npz", None, id="npz-missing"),
-        pytest.param(".npz", b"", id="npz-empty"),
-        pytest.param(".npz", NPZ[:-30], id="npz-truncated"),
-        pytest.param(".npz", NPZ[:100], id="npz-half"),
-        pytest.param(
-            ".npz",
-            arrays(predictions=np.arange(20, dtype=np.uint8), labels=TWENTY).replace(
-                b"predictions", b"predictiomz", 1
-            ),
-            id="npz-bits-flipped",
-        ),
-        pytest.param(".npz", b"no zip file", id="npz-no-zip"),
-        pytest.param(".npz", arrays(predictions=TWENTY), id="npz-without-labels"),
-        pytest.param(".npz", arrays(predictions=TWENTY[1:], labels=TWENTY), id="npz-one-missing"),
-        pytest.param(".npz", arrays(predictions=TWENTY, labels=TWENTY[1:]), id="npz-label-short"),
-        pytest.param(
-            ".npz", arrays(predictions=TWENTY[1:], labels=TWENTY[1:]), id="npz-both-short"
-        ),
-        pytest.param(".npz", arrays(predictions=np.uint8(3), labels=TWENTY), id="npz-no-array"),
-    ],
-)
-def test_a_damaged_record_is_refused_by_name_and_says_what_to_do(save, ending, content):
+DAMAGED = {
+    "empty.json": b"",
+    "truncated.json": b'{"model": "mlp", "test_size"',
+    "html.json": b"<html>",
+    "no text.json": b"\xff\xfe\x00",
+    "a list.json": b"[1, 2]",
+    "a number.json": b"20",
+    "without facts.json": b"{}",
+    "another size.json": b'{"test_size": 19}',
+    "missing.npz": None,
+    "empty.npz": b"",
+    "truncated.npz": NPZ[:-30],
+    "half.npz": NPZ[:100],
+    "bits flipped.npz": NPZ.replace(b"predictions", b"predictiomz", 1),
+    "no zip.npz": b"no zip file",
+    "without labels.npz": arrays(predictions=TWENTY),
+    "one missing.npz": arrays(predictions=TWENTY[1:], labels=TWENTY),
+    "label short.npz": arrays(predictions=TWENTY, labels=TWENTY[1:]),
+    "both short.npz": arrays(predictions=TWENTY[1:], labels=TWENTY[1:]),
+    "no array.npz": arrays(predictions=np.uint8(3), labels=TWENTY),
+}
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+def test_a_damaged_record_is_refused_by_name_and_says_what_to_do(save, damaged):
+    ending, content = Path(damaged).suffix, DAMAGED[damaged]
     path = save()
     whole = save(chapter="03-mlp")
     if content is None:
@@ -392,3 +365,54 @@ def test_records_are_kept_in_the_checkout_and_never_among_installed_packages(
     monkeypatch.setattr(records, "__file__", str(installed / "mnist_helpers" / "records.py"))
     assert record_folder() == here / "_build" / "records"
     assert record_folder("some/folder") == Path("some/folder")
+
+
+# ---- what a run learned ----
+
+LAYER = [np.arange(6.0).reshape(3, 2), np.array([0.5, -0.5])]
+
+
+def test_what_was_saved_is_read_back_in_order_as_float32(tmp_path):
+    path = save_weights(tmp_path / "a--b--seed-0.json", [*LAYER, *LAYER[::-1][1:], LAYER[1]])
+    assert path == tmp_path / "a--b--seed-0.weights.npz"
+    read = load_weights(path)
+    assert [array.dtype for array in read] == [np.float32] * 4
+    np.testing.assert_array_equal(read[0], LAYER[0])
+    np.testing.assert_array_equal(read[3], LAYER[1])
+
+
+def test_takes_the_variables_of_tensorflow(tmp_path):
+    import tensorflow as tf
+
+    path = save_weights(tmp_path / "run.json", [tf.Variable(array) for array in LAYER])
+    np.testing.assert_array_equal(load_weights(path)[1], LAYER[1])
+
+
+def test_without_a_record_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert save_weights(None, LAYER) is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_are_no_record(tmp_path):
+    save_weights(tmp_path / "run.json", LAYER)
+    assert load_records(tmp_path) == []
+
+
+@pytest.mark.parametrize("arrays", [[], LAYER[:1], LAYER[::-1], [LAYER[0], np.zeros(3)]])
+def test_arrays_that_are_no_layers_are_named_and_refused(tmp_path, arrays):
+    with pytest.raises(ValueError, match="expected those of a layer's weights"):
+        save_weights(tmp_path / "run.json", arrays)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nan_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"weights\[1\] holds NaN"):
+        save_weights(tmp_path / "run.json", [LAYER[0], np.array([1.0, np.nan])])
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = save_weights(tmp_path / "run.json", LAYER)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(RecordError, match=r"run\.weights\.npz cannot be read"):
+        load_weights(path)

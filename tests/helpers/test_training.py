@@ -19,7 +19,7 @@ from mnist_helpers import training
 from mnist_helpers.data import Split
 from mnist_helpers.device import set_seed
 from mnist_helpers.metrics import accuracy
-from mnist_helpers.training import ink, predict, shuffled_batches, train
+from mnist_helpers.training import ink, predict, random_mask, shuffled_batches, train
 
 NUM_IMAGES, NUM_PIXELS, BATCH = 60, 12, 10
 
@@ -284,6 +284,42 @@ def test_predict_takes_some_images_at_a_time_and_gives_all():
     np.testing.assert_array_equal(predicted, images[:, :10] * 2, strict=True)
 
 
+# ---- random masks: the right share, independent, anew at each draw, from the seed ----
+
+
+@pytest.mark.parametrize("keep_prob", [0.1, 0.5, 0.8, 0.9, 0.999])
+def test_the_share_that_is_kept_is_right_on_average(keep_prob):
+    set_seed(0)
+    draw = tf.function(lambda: random_mask([1_000, 100], keep_prob))
+    shares = [draw().numpy().mean() for _ in range(300)]
+    # A mask's own threshold is off by up to 1/256; the mean of 300 masks is not.
+    assert np.mean(shares) == pytest.approx(keep_prob, abs=0.0006)
+    assert np.ptp(shares) < 0.02
+
+
+def test_entries_are_independent_of_their_neighbours_and_of_the_mask_before():
+    set_seed(0)
+    first, second = (random_mask([500, 400], 0.5).numpy() for _ in range(2))
+    for other in (np.roll(first, 1, 1), np.roll(first, 4, 1), np.roll(first, 1, 0), second):
+        assert np.mean(first == other) == pytest.approx(0.5, abs=0.006)  # five deviations
+
+
+@pytest.mark.parametrize("shape", [[1], [3], [7, 5], [2, 3, 5], [784, 1_024]])
+def test_has_the_shape_that_was_asked_for(shape):
+    assert random_mask(shape, 0.7).shape == shape
+    assert random_mask(tf.constant(shape), 0.7).shape == shape
+
+
+def test_the_same_seed_gives_the_same_masks_and_another_seed_others():
+    def masks(seed):
+        set_seed(seed)
+        draw = tf.function(lambda: random_mask([40, 40], 0.5))
+        return np.stack([draw().numpy() for _ in range(3)])
+
+    assert np.array_equal(masks(1), masks(1))
+    assert not np.array_equal(masks(1), masks(2))
+
+
 # ---- the same seed, the same bits ----
 
 
@@ -312,7 +348,7 @@ def test_progress_is_one_line_in_a_terminal_with_nothing_left_behind(one_thread_
     for run in one_thread_runs:
         text = run["progress"]
         assert "\n" not in text, "one line"
-        assert "practising" in text
+        assert "training" in text
         assert "200/300" in text
         assert "loss=" in text
         line = ""
@@ -488,7 +524,7 @@ def test_importing_the_package_does_not_wait_for_tensorflow(run_python):
         *modules,
     )
     assert out.splitlines() == [
-        "package ['mnist_helpers.surroundings'] False",
+        "package [] False",
         *(f"{name} False" for name in modules),
     ]
 

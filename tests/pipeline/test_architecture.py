@@ -45,3 +45,11 @@ def test_a_folder_imports_itself_and_what_the_table_allows(folder: str, files: l
     of_the_folder = [file for file in files if file.startswith(f"{folder}/")]
     found = {file: set().union(*map(imported, sources(file))) & OURS for file in of_the_folder}
     assert {file: names - allowed for file, names in found.items() if names - allowed} == {}
+
+
+def test_the_package_stays_small():
+    """As ARCHITECTURE.md says: small enough to be read."""
+    limit = re.search(r"([\d,]+) lines in all at most", TEXT)[1].replace(",", "")
+    modules = set((ROOT / "mnist_helpers").glob("**/*.py"))
+    lines = [len(module.read_text(encoding="utf-8").splitlines()) for module in modules]
+    assert sum(lines) <= int(limit)

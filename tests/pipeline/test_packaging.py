@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 
 import pytest
@@ -13,6 +14,7 @@ from test_safety import sources
 
 from mnist_helpers.records import WITHOUT_GPU
 from pipeline.contents import ROOT
+from pipeline.fingerprint import shared_facts
 
 REQUIREMENTS = [
     Requirement(line)
@@ -85,3 +87,13 @@ def test_nothing_of_the_workshop_comes_along():
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda requirement: requirement.name)
 def test_what_colab_has_stays_in_place(requirement: Requirement):
     assert requirement.specifier.contains(IN_COLAB[requirement.name])
+
+
+def test_the_files_that_the_package_reads_come_along_and_are_known_to_make():
+    folder = ROOT / "mnist_helpers"
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = settings["tool"]["setuptools"]["package-data"]["mnist_helpers"]
+    there = {path for path in folder.rglob("*.*") if path.suffix != ".pyc"}
+    assert there == {path for pattern in ["*.py", *patterns] for path in folder.glob(pattern)}
+    beside = {path.name for path in there if path.parent == folder}
+    assert set(shared_facts()["helpers"]) == beside

@@ -17,11 +17,11 @@ from quick import NO_TENSORFLOW, TESTS, may_be_quick, only_quick
         ("import numpy", True),
         ("from importlib.metadata import version", True),
         ("from mnist_helpers.idx import parse_idx", True),
-        ("from mnist_helpers import figures", True),  # it imports training for types alone
+        ("from mnist_helpers import figures", True),
         ("import tensorflow as tf", False),
         ("def test():\n    from keras.layers import Dense", False),
         ("from mnist_helpers import training", False),
-        ("from mnist_helpers.masks import random_mask", False),
+        ("from mnist_helpers.training import random_mask", False),
         ("from experiments.going_further import PARTS", False),  # by bench.tensorflow_side
         ("from pipeline.site.pdf import joined", False),  # by Playwright
         ("from small_book import make", False),

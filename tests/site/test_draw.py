@@ -23,8 +23,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from mnist_helpers.data import Split
-from mnist_helpers.records import save_record
-from mnist_helpers.weights import save_weights
+from mnist_helpers.records import save_record, save_weights
 from pipeline.draw import pack as packing
 from pipeline.draw import preparation
 from pipeline.draw.pack import MODELS, browser_files, logits, main, pack

@@ -29,12 +29,10 @@ from playwright.sync_api import Page
 
 from mnist_helpers.data import load_data
 from mnist_helpers.device import set_seed
-from mnist_helpers.masks import random_mask
 from mnist_helpers.metrics import mean_interval
 from mnist_helpers.parameters import MISTAKES, check_parameters
-from mnist_helpers.records import save_record
-from mnist_helpers.training import compile_steps, train
-from mnist_helpers.weights import save_weights
+from mnist_helpers.records import save_record, save_weights
+from mnist_helpers.training import compile_steps, random_mask, train
 from pipeline.draw.sample import full_table, main, sample_script
 from pipeline.notebooks import CHAPTERS, definitions, read
 from pipeline.run_chapter import chapter_parameters

@@ -157,7 +157,7 @@ function seededDraws() {
   }
 
   /**
-   * The masks that `mnist_helpers.masks.random_mask` draws within a compiled step: a function that
+   * The masks that `mnist_helpers.training.random_mask` draws within a compiled step: a function that
    * fills an array with 0 and 1 / keep_prob. `number` counts the masks of a step, from 0.
    *
    * After `set_seed(seed)` each random operation of the step has that seed and its own number;
