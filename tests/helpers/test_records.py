@@ -381,13 +381,6 @@ def test_what_was_saved_is_read_back_in_order_as_float32(tmp_path):
     np.testing.assert_array_equal(read[3], LAYER[1])
 
 
-def test_takes_the_variables_of_tensorflow(tmp_path):
-    import tensorflow as tf
-
-    path = save_weights(tmp_path / "run.json", [tf.Variable(array) for array in LAYER])
-    np.testing.assert_array_equal(load_weights(path)[1], LAYER[1])
-
-
 def test_without_a_record_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert save_weights(None, LAYER) is None

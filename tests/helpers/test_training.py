@@ -19,7 +19,9 @@ from mnist_helpers import training
 from mnist_helpers.data import Split
 from mnist_helpers.device import set_seed
 from mnist_helpers.metrics import accuracy
+from mnist_helpers.records import save_weights
 from mnist_helpers.training import ink, predict, random_mask, shuffled_batches, train
+from pipeline.draw.weights import load_weights
 
 NUM_IMAGES, NUM_PIXELS, BATCH = 60, 12, 10
 
@@ -339,6 +341,12 @@ def test_two_processes_give_the_same_weights_bit_for_bit(one_thread_runs):
     assert first["bits"] == second["bits"]
     assert first["loss"] == second["loss"]
     assert first["bits"] != first["bits_of_another_seed"]
+
+
+def test_what_was_learned_is_saved_from_the_variables(tmp_path):
+    model = Linear()
+    path = save_weights(tmp_path / "run.json", [model.weights, model.biases])
+    assert b"".join(array.tobytes() for array in load_weights(path)) == model.bits()
 
 
 # ---- progress ----
