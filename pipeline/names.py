@@ -7,6 +7,7 @@ import re
 import symtable
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -57,6 +58,17 @@ def statements(source: str) -> list[Statement]:
 def parsed(source: str) -> ast.Module:
     """A cell without lines of IPython's own syntax."""
     return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE))
+
+
+def pieces(source: str) -> list[str]:
+    """A cell taken apart into its statements, each with the comments above it.
+
+    >>> pieces("# half\\na = 1 / 2\\nb = a; c = b")
+    ['# half\\na = 1 / 2', 'b = a; c = b']
+    """
+    lines, body = source.splitlines(), parsed(source).body
+    ends = [node.end_lineno for node, after in pairwise(body) if node.end_lineno < after.lineno]
+    return ["\n".join(lines[begin:end]) for begin, end in pairwise([0, *ends, len(lines)])]
 
 
 def leading_to(sources: Sequence[str], roots: Container[int]) -> list[bool]:
@@ -162,11 +174,10 @@ def _statement(node: ast.stmt) -> Statement:
     if isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         replaced = _bound_by(targets)
-    elif isinstance(node, ast.For):  # in its body they are the loop's own
-        used -= _bound_by([node.target]) - _names([node.iter])
     elif isinstance(node, ast.With):
         replaced = _bound_by(each.optional_vars for each in node.items if each.optional_vars)
         used -= replaced - _names(each.context_expr for each in node.items)
+    used -= _of_loops(node)
     changed = _changed(node)
     return Statement(
         frozenset(bound),
@@ -218,6 +229,24 @@ def _bound_by(targets: Iterable[ast.expr]) -> set[str]:
         for each in ast.walk(target)
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
     }
+
+
+def _of_loops(node: ast.stmt) -> set[str]:
+    """The names that a statement uses nowhere but in the bodies of loops which set them."""
+    inside = {
+        use
+        for loop in ast.walk(node)
+        if isinstance(loop, ast.For)
+        for part in loop.body
+        for use in ast.walk(part)
+        if isinstance(use, ast.Name) and use.id in _bound_by([loop.target])
+    }
+    outside = {
+        use.id
+        for use in ast.walk(node)
+        if isinstance(use, ast.Name) and isinstance(use.ctx, ast.Load) and use not in inside
+    }
+    return {use.id for use in inside} - outside
 
 
 def _changed(node: ast.stmt) -> set[str]:

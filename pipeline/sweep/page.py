@@ -1,14 +1,15 @@
-"""What of a chapter's page a sweep runs: the cells that lead to its records."""
+"""What of a chapter's page a sweep runs: the statements that lead to its records."""
 
 from __future__ import annotations
 
 import ast
+import textwrap
 from collections.abc import Sequence
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from pipeline.names import RECORDS, Notebook, leading_to, parsed, statements
+from pipeline.names import RECORDS, Notebook, leading_to, parsed, pieces, statements
 from pipeline.notebooks import code_cells
 
 SETTINGS = ("check_parameters", "set_seed", "use_device")  # they set what no name holds
@@ -16,52 +17,55 @@ TWIN = "_keras"  # ends the name of a model that repeats another, weight by weig
 
 
 def for_records(notebook: NotebookNode) -> NotebookNode:
-    """The page without the code on which none of its records depends; it says so.
+    """The page with every statement made a comment on which none of its records depends.
 
-    Code that goes is left as text. The records of twins are none of these: they repeat others. A
-    page that saves no record is run as a whole.
+    It says so at its top. The records of twins are none of these: they repeat others. A page that
+    saves no record is run as a whole.
     """
     code = code_cells(notebook)
-    sources = [cell.source for cell in code]
     try:
-        records = set(_saving(sources))
+        cut = [(cell, piece) for cell in code for piece in pieces(cell.source)]
     except SyntaxError:  # the run will say where
-        records = set()
+        return notebook
+    sources = [piece for _, piece in cut]
+    records = _saving(sources)
     if not records:
         return notebook
+    last = max(records)
     always = {
         number
-        for number, cell in enumerate(code)
+        for number, (cell, piece) in enumerate(cut[:last])
         if "parameters" in cell.metadata.get("tags", ())
-        or any(each.used & set(SETTINGS) for each in statements(cell.source))
+        or any(each.used & set(SETTINGS) for each in statements(piece))
     }
-    last = max(records)
-    needed = leading_to(sources[: last + 1], records | {each for each in always if each < last})
-    left_out = {cell.id for number, cell in enumerate(code) if number > last or not needed[number]}
-    if left_out:
-        notebook.cells = [_as_text(c) if c.id in left_out else c for c in notebook.cells]
-        said = (
-            f"*This run of a sweep left out {len(left_out)} of {len(code)} code cells, on which "
-            "none of its records depends. They stand here as text; `--whole` runs them, too.*"
-        )
-        notebook.cells.insert(0, new_markdown_cell(said, id="left-out"))
+    stay = leading_to(sources[: last + 1], records | always) + [False] * (len(cut) - last - 1)
+    for cell in code:
+        cell.source = ""
+        cell.metadata.pop("mystnb", None)  # a figure that is not drawn is no fault
+    for (cell, piece), stays in zip(cut, stay, strict=True):
+        cell.source += "\n" * bool(cell.source) + (piece if stays else _as_comment(piece))
+    said = (
+        f"*This run of a sweep left out {stay.count(False)} of {len(stay)} statements, on which "
+        "none of its records depends. They are comments here; `--whole` runs them, too.*"
+    )
+    notebook.cells.insert(0, new_markdown_cell(said, id="left-out"))
     return notebook
 
 
-def _as_text(cell: NotebookNode) -> NotebookNode:
-    return new_markdown_cell(f"*Left out:*\n\n```python\n{cell.source}\n```", id=cell.id)
+def _as_comment(piece: str) -> str:
+    return textwrap.indent(piece, "# ", lambda line: True)
 
 
-def _saving(sources: Sequence[str]) -> list[int]:
-    """The cells that save a record, also by a function of the page's, but for those of twins."""
-    cells = [statements(source) for source in sources]
-    notebook = Notebook(cells)
-    return [
+def _saving(sources: Sequence[str]) -> set[int]:
+    """The statements that save a record, also by a function of the page's; not those of twins."""
+    parts = [statements(source) for source in sources]
+    notebook = Notebook(parts)
+    return {
         number
-        for number, cell in enumerate(cells)
-        if any(notebook.called_from(each.used) & set(RECORDS) for each in cell)
+        for number, part in enumerate(parts)
+        if any(notebook.called_from(each.used) & set(RECORDS) for each in part)
         and not _saves_only_twins(sources[number])
-    ]
+    }
 
 
 def _saves_only_twins(source: str) -> bool:

@@ -1,13 +1,14 @@
 """The benchmark: it times the chapters' own functions, and its page shows what it measured."""
 
 import json
+import sys
 import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bench import page
+from bench import builds, page
 from bench.work import WAYS, WORKS, dense, found, inked
 
 
@@ -165,3 +166,28 @@ def test_bending_by_nothing_leaves_the_chapters_distortion(book):
     np.testing.assert_allclose(moved[:, :27, :26], images[:, :27, 1:27], atol=1e-4)
     bent = bend(1.0, lambda count: a_pixel_to_the_left, images)
     assert bent.shape == images.shape and not np.allclose(bent, moved, atol=0.1)
+
+
+def test_two_builds_are_compared_round_by_round():
+    old, new = builds.Reading(4.0, 8.0, 1000.0), builds.Reading(1.0, 6.0, 900.0)
+    slow = builds.Reading(4.0, 8.0, 1000.0), builds.Reading(2.0, 8.0, 900.0)
+    rows = builds.table({"03-mlp": [(old, new), slow, slow]}).splitlines()
+    assert rows[2:] == [
+        "| 03-mlp | 4.0 → 2.0 (0.50; 0.25 to 0.50) | 8.0 → 8.0 (1.00; 0.75 to 1.00) "
+        "| 1000.0 → 900.0 (0.90; 0.90 to 0.90) |"
+    ]
+    assert rows[1].count("|") == rows[0].count("|") == rows[2].count("|")
+
+
+def test_a_build_is_timed_with_the_memory_of_what_it_starts(tmp_path):
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    hungry = "import time; held = b'x' * 200_000_000; time.sleep(0.2)"
+    python.write_text(f'#!/bin/sh\n"{sys.executable}" -c "{hungry}"\n', encoding="utf-8")
+    python.chmod(0o755)
+    reading = builds.run(tmp_path, "any", full=False)
+    assert 0.2 < reading.seconds < 60 and reading.cpu_seconds > 0
+    assert 190 < reading.megabytes < 400
+    python.write_text("#!/bin/sh\necho no such chapter >&2; exit 3\n", encoding="utf-8")
+    with pytest.raises(RuntimeError, match=r"any in .*no such chapter"):
+        builds.run(tmp_path, "any", full=False)

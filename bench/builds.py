@@ -1,0 +1,120 @@
+"""Time two checkouts' chapters side by side.
+
+usage: python -m bench.builds OLD NEW [--rounds N] [--chapters NAME,NAME] [--full]
+
+OLD and NEW are folders, each with its own `.venv`. In each round papermill runs every chapter of
+one training step (with --full: of as many as the book has) once in each, in turns, so that a slow
+minute slows both. Needs an operating system that counts what children use: not Windows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from pipeline.command_line import command_line
+
+STEPS = "num_steps = "  # the parameter of the chapters that train
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one run took: on the clock, of the cores, and at most of memory in one process."""
+
+    seconds: float
+    cpu_seconds: float
+    megabytes: float
+
+
+def trained_by_both(trees: Iterable[Path]) -> list[str]:
+    """The chapters of all checkouts that have a number of training steps, in order."""
+    found = [
+        {
+            page.stem
+            for page in (tree / "chapters").glob("*.ipynb")
+            if STEPS in page.read_text("utf-8")
+        }
+        for tree in trees
+    ]
+    return sorted(set.intersection(*found))
+
+
+def run(tree: Path, chapter: str, full: bool) -> Reading:
+    """Run a chapter in a checkout.
+
+    Raises RuntimeError if it fails; the message has the end of what papermill said.
+    """
+    with tempfile.TemporaryDirectory() as scratch, (Path(scratch) / "said").open("w+b") as said:
+        command = [tree / ".venv" / "bin" / "python", "-m", "papermill", "--no-progress-bar"]
+        command += [tree / "chapters" / f"{chapter}.ipynb", Path(scratch) / "out.ipynb"]
+        command += [] if full else ["-p", "num_steps", "1"]
+        began = time.perf_counter()
+        child = subprocess.Popen(command, cwd=tree, stdout=said, stderr=said)
+        _, status, used = os.wait4(child.pid, 0)  # also of its children, such as the kernel
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            said.seek(0)
+            raise RuntimeError(f"{chapter} in {tree}: {said.read().decode()[-500:]}")
+    scale = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
+    seconds = time.perf_counter() - began
+    return Reading(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / scale)
+
+
+def table(rounds: Mapping[str, Sequence[tuple[Reading, Reading]]]) -> str:
+    """A Markdown table: for each chapter the medians of old and new, and of their ratio."""
+    lines = ["| chapter | seconds | seconds of the cores | megabytes |", "|:--|--:|--:|--:|"]
+    for chapter, pairs in rounds.items():
+        kinds = [
+            compared([(getattr(old, kind.name), getattr(new, kind.name)) for old, new in pairs])
+            for kind in fields(Reading)
+        ]
+        lines.append(f"| {chapter} | {' | '.join(kinds)} |")
+    return "\n".join(lines)
+
+
+def compared(pairs: Sequence[tuple[float, float]]) -> str:
+    """Old and new, with the ratio new / old and its range over rounds.
+
+    >>> compared([(2.0, 1.0), (4.0, 1.0), (4.0, 3.0)])
+    '4.0 → 1.0 (0.50; 0.25 to 0.75)'
+    """
+    old, new = map(statistics.median, zip(*pairs, strict=True))
+    ratios = [after / before for before, after in pairs]
+    middle = statistics.median(ratios)
+    return f"{old:.1f} → {new:.1f} ({middle:.2f}; {min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def main(arguments: list[str]) -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("old", type=Path)
+    parser.add_argument("new", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--chapters", help="names with commas between; all that train if not given"
+    )
+    parser.add_argument("--full", action="store_true", help="train at full length")
+    asked = parser.parse_args(arguments)
+    trees = asked.old.resolve(), asked.new.resolve()
+    chapters = asked.chapters.split(",") if asked.chapters else trained_by_both(trees)
+    rounds = {chapter: [] for chapter in chapters}
+    for number in range(asked.rounds):
+        for chapter in chapters:
+            order = ((0, 1), (1, 0))[number % 2]  # neither is always the first
+            read = {which: run(trees[which], chapter, asked.full) for which in order}
+            rounds[chapter].append((read[0], read[1]))
+            print(f"round {number + 1}: {chapter}", file=sys.stderr, flush=True)
+    print(table(rounds))
+
+
+if __name__ == "__main__":
+    with command_line(RuntimeError):
+        main(sys.argv[1:])
