@@ -26,7 +26,7 @@ from mnist_helpers.records import Record
 from mnist_helpers.sources import PUBLICATIONS
 from mnist_helpers.systems import LONG_STEPS
 from pipeline.contents import ROOT, chapters
-from pipeline.notebooks import CHAPTERS, read
+from pipeline.notebooks import CHAPTERS, code_cells, read
 from pipeline.sweep.definition import SweepError, read_definition, runs_of
 
 NAMES = sorted(path.name.removesuffix(".json") for path in KEPT_RUNS.iterdir())
@@ -320,7 +320,7 @@ def test_the_ablation_is_of_the_recipe_on_the_page_and_looked_at_no_test_image()
 def test_each_image_that_the_ensemble_misreads_was_looked_up_among_the_published_votes():
     (cell,) = (
         cell
-        for cell in read(CHAPTERS / "08-trip-small-and-precise.ipynb").cells
+        for cell in code_cells(read(CHAPTERS / "08-trip-small-and-precise.ipynb"))
         if "UPHELD" in cell.source
     )
     wrong = kept_experiment("precise")["ensemble"]["wrong"]
