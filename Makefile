@@ -129,18 +129,15 @@ $(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED) $(BUILD)/forgotten
 
 # ---- networks for the browser ----
 
-# The page "Draw a digit" runs what the chapters trained.
+# The page "Draw a digit" runs what the chapters trained. And on "Train it here" they learn, from
+# the sample.
 $(BUILD)/draw/manifest.js: $(COMPARED) $(BUILD)/forgotten $(MAKERS)
 	@echo "Packing the networks for the browser"
-	@$(RUN) pipeline.draw.pack $(BUILD)
-
-# And on "Train it here" they learn, from the sample.
-$(BUILD)/train/sample.js: $(COMPARED) $(BUILD)/forgotten $(MAKERS)
-	@$(RUN) pipeline.draw.sample $(BUILD)
+	@$(RUN) pipeline.draw $(BUILD)
 
 # ---- site, and the reader's editions, which its pages offer ----
 
-$(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/draw/manifest.js $(BUILD)/train/sample.js $(SHOWN) $(MAKERS) _config.yml _toc.yml
+$(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/draw/manifest.js $(SHOWN) $(MAKERS) _config.yml _toc.yml
 	@echo "Rendering the site"
 	@$(RUN) pipeline.site.render $(BUILD)
 

@@ -36,8 +36,7 @@ from mnist_helpers.records import save_record
 from mnist_helpers.training import compile_steps, train
 from mnist_helpers.weights import save_weights
 from pipeline.draw.sample import full_table, main, sample_script
-from pipeline.notebooks import CHAPTERS, definitions, read
-from pipeline.run_chapter import chapter_parameters
+from pipeline.notebooks import CHAPTERS, chapter_parameters, definitions, read
 from pipeline.site.finish import finished
 from pipeline.site.train_panel import SCRIPTS
 
