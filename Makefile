@@ -165,15 +165,9 @@ test-code: $(EXECUTED)
 WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=http://127.0.0.1:9/ \
     PATH="$(abspath $(VENV)/bin)"
 
-PREPARED := $(CHAPTERS:%=$(BUILD)/few-steps/%.ipynb)
-
-$(PREPARED): $(BUILD)/few-steps/%.ipynb: $(BUILD)/html/index.html $(PARAMETERS)
-	@mkdir -p $(@D)
-	@$(RUN) papermill --log-level WARNING --prepare-only $(BUILD)/editions/$*.ipynb $@ \
-	    --parameters_yaml "$$(sed -n 's/^$*: *//p' $(PARAMETERS))"
-
-test-notebooks: $(PREPARED)
-	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(PREPARED)
+test-notebooks: $(BUILD)/html/index.html
+	@$(RUN) pipeline.prepare $(BUILD) $(PARAMETERS)
+	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(BUILD)/prepared
 
 test-site: whole-site
 	$(RUN) pytest $(OF_THE_SITE)

@@ -31,6 +31,7 @@ def facts_of(record: Path) -> object:
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_run_without_what_no_record_needs_leaves_the_same_records(chapter: str, tmp_path: Path):
     few = read_parameters(ROOT / "tests" / "few_steps.yml", chapters())[chapter]
+    few |= {"data_set": "sample"}
     found, pages = {}, {}
     for part in (whole, for_records):
         folder = tmp_path / part.__name__
