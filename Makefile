@@ -129,18 +129,15 @@ $(BUILD)/executed/$(COMPARISON).ipynb: $(COMPARED) $(BUILD)/forgotten
 
 # ---- networks for the browser ----
 
-# The page "Draw a digit" runs what the chapters trained.
+# The page "Draw a digit" runs what the chapters trained. And on "Train it here" they learn, from
+# the sample.
 $(BUILD)/draw/manifest.js: $(COMPARED) $(BUILD)/forgotten $(MAKERS)
 	@echo "Packing the networks for the browser"
-	@$(RUN) pipeline.draw.pack $(BUILD)
-
-# And on "Train it here" they learn, from the sample.
-$(BUILD)/train/sample.js: $(COMPARED) $(BUILD)/forgotten $(MAKERS)
-	@$(RUN) pipeline.draw.sample $(BUILD)
+	@$(RUN) pipeline.draw $(BUILD)
 
 # ---- site, and the reader's editions, which its pages offer ----
 
-$(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/draw/manifest.js $(BUILD)/train/sample.js $(SHOWN) $(MAKERS) _config.yml _toc.yml
+$(BUILD)/html/index.html: $(EXECUTED) $(BUILD)/draw/manifest.js $(SHOWN) $(MAKERS) _config.yml _toc.yml
 	@echo "Rendering the site"
 	@$(RUN) pipeline.site.render $(BUILD)
 
@@ -168,15 +165,9 @@ test-code: $(EXECUTED)
 WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=http://127.0.0.1:9/ \
     PATH="$(abspath $(VENV)/bin)"
 
-PREPARED := $(CHAPTERS:%=$(BUILD)/few-steps/%.ipynb)
-
-$(PREPARED): $(BUILD)/few-steps/%.ipynb: $(BUILD)/html/index.html $(PARAMETERS)
-	@mkdir -p $(@D)
-	@$(RUN) papermill --log-level WARNING --prepare-only $(BUILD)/editions/$*.ipynb $@ \
-	    --parameters_yaml "$$(sed -n 's/^$*: *//p' $(PARAMETERS))"
-
-test-notebooks: $(PREPARED)
-	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(PREPARED)
+test-notebooks: $(BUILD)/html/index.html
+	@$(RUN) pipeline.prepare $(BUILD) $(PARAMETERS)
+	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(BUILD)/prepared
 
 test-site: whole-site
 	$(RUN) pytest $(OF_THE_SITE)

@@ -32,8 +32,7 @@ from mnist_helpers.tables import table
 from mnist_helpers.training import compile_steps
 from pipeline.command_line import command_line
 from pipeline.draw.sample import main as pack_sample
-from pipeline.notebooks import CHAPTERS, definitions
-from pipeline.run_chapter import chapter_parameters
+from pipeline.notebooks import CHAPTERS, chapter_parameters, definitions
 
 with without_start_up_remarks():
     import tensorflow as tf

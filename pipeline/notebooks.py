@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import json
 import linecache
 import re
@@ -85,6 +86,22 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
         and cell.get("id") != FOR_COLAB
         and INJECTED not in cell.metadata.get("tags", [])
     ]
+
+
+def chapter_parameters(chapter: str) -> dict[str, object]:
+    """The parameters of a chapter, by name, with their defaults."""
+    path = CHAPTERS / f"{chapter}.ipynb"
+    return dict(_parameters(path, state(path)))
+
+
+@functools.lru_cache(maxsize=64)  # a sweep asks a thousand times
+def _parameters(path: Path, _: tuple) -> dict[str, object]:
+    return {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for cell in code_cells(read(path))
+        if "parameters" in cell.metadata.get("tags", [])
+        for node in ast.parse(cell.source).body
+    }
 
 
 def normalised_code(notebook: NotebookNode) -> list[str]:

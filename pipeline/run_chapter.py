@@ -10,9 +10,7 @@ chapter that fails lands in BUILD/failed instead, and the exit status is 1.
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import functools
 import json
 import os
 import re
@@ -41,10 +39,10 @@ from pipeline.kernel import enter_book_environment
 from pipeline.notebooks import (
     CHAPTERS,
     ChapterError,
+    chapter_parameters,
     code_cells,
     faults,
     read,
-    state,
     without_colours,
 )
 from pipeline.progress import Progress
@@ -141,18 +139,6 @@ def threads_for_one_job() -> int:
     cores = threads.core_count()
     jobs = int(asked[1] or cores) if asked else 1
     return max(1, cores // jobs)
-
-
-def chapter_parameters(chapter: str) -> dict[str, object]:
-    """The parameters of a chapter, by name, with their defaults."""
-    path = CHAPTERS / f"{chapter}.ipynb"
-    return dict(_parameters(path, state(path)))
-
-
-@functools.lru_cache(maxsize=64)  # a sweep asks a thousand times
-def _parameters(path: Path, _: tuple) -> dict[str, object]:
-    known = papermill.inspect_notebook(read(path))
-    return {name: ast.literal_eval(each["default"]) for name, each in known.items()}
 
 
 def check_settings(chapter: str, parameters: dict[str, object]) -> None:

@@ -1,7 +1,5 @@
 """Pack the networks that the chapters trained into files that a web page can run.
 
-usage: python -m pipeline.draw.pack BUILD
-
 Reads the records and weights in BUILD/records. Writes BUILD/draw: a script for
 each network, one with test digits, ``manifest.js``, which says what there is,
 and what the build measured for the page: ``cost.md``, what the packing costs,
@@ -14,7 +12,6 @@ file in any other way.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +25,6 @@ from mnist_helpers.metrics import accuracy
 from mnist_helpers.records import WEIGHTS, Record, load_record
 from mnist_helpers.systems import SYSTEMS
 from mnist_helpers.tables import table
-from pipeline.command_line import command_line
 from pipeline.draw.robustness import (
     DIGITS,
     Read,
@@ -42,8 +38,7 @@ from pipeline.draw.robustness import (
 from pipeline.draw.script import as_text, described
 from pipeline.draw.weights import load_weights
 from pipeline.fetch_data import fetch
-from pipeline.notebooks import ChapterError
-from pipeline.run_chapter import chapter_parameters
+from pipeline.notebooks import ChapterError, chapter_parameters
 
 LARGE = 10_000  # an array of more numbers than that travels in 8 bits a number
 RANDOM_DIGITS, WRONG_DIGITS = 120, 8  # test images that the page carries
@@ -313,8 +308,3 @@ def main(build: Path) -> None:
             path.unlink()
     for name, content in sorted(files.items(), key=lambda file: file[0] == "manifest.js"):
         write_whole(folder / name, content)
-
-
-if __name__ == "__main__":
-    with command_line(ChapterError):
-        main(Path(sys.argv[1]))

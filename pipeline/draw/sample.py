@@ -1,7 +1,5 @@
 """Pack the sample of MNIST into a script, for networks that learn in the browser.
 
-usage: python -m pipeline.draw.sample BUILD
-
 Writes BUILD/train/sample.js: the published files of the sample without their headers, gzipped;
 and full.md, what the chapters' runs came to from the data that they had.
 """
@@ -10,17 +8,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
 from pathlib import Path
 
 from mnist_helpers.files import write_whole
 from mnist_helpers.idx import parse_idx
 from mnist_helpers.sources import SAMPLE, deliver
 from mnist_helpers.tables import table
-from pipeline.command_line import command_line
 from pipeline.draw.pack import MODELS, Model, chapters_run
 from pipeline.draw.script import as_text, described
-from pipeline.notebooks import ChapterError
 
 
 def sample_script() -> bytes:
@@ -61,8 +56,3 @@ def steps_of(model: Model, record: dict) -> str:
 def main(build: Path) -> None:
     write_whole(build / "train" / "full.md", full_table(build / "records").encode())
     write_whole(build / "train" / "sample.js", sample_script())
-
-
-if __name__ == "__main__":
-    with command_line(ChapterError):
-        main(Path(sys.argv[1]))

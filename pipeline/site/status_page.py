@@ -10,8 +10,7 @@ from pathlib import Path
 import nbformat
 
 from mnist_helpers.tables import table
-from pipeline.notebooks import read
-from pipeline.run_chapter import chapter_parameters
+from pipeline.notebooks import chapter_parameters, read
 
 SAYS_ITS_DEVICE = re.compile(r"^computing on (.+)$", re.MULTILINE)
 

@@ -22,8 +22,8 @@ from mnist_helpers.data import Mnist
 from mnist_helpers.sources import cache_folder
 from pipeline.fetch_data import fetch, identity
 from pipeline.fingerprint import digest, facts, shared_facts
-from pipeline.notebooks import ChapterError, state
-from pipeline.run_chapter import chapter_parameters, execute
+from pipeline.notebooks import ChapterError, chapter_parameters, state
+from pipeline.run_chapter import execute
 from pipeline.sweep.definition import Run, SweepError
 from pipeline.sweep.page import for_records
 from pipeline.sweep.store import Store

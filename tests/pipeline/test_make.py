@@ -14,7 +14,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from small_book import html, make, ran, write_chapter
+from small_book import NAMES, html, make, ran, write_chapter
 
 from pipeline.fingerprint import LONG
 from pipeline.notebooks import (
@@ -32,48 +32,53 @@ from pipeline.tidy_notebooks import tidy
 A_REPOSITORY = parse_repository("https://github.com/owner/book", "main")
 
 
-def test_says_where_the_site_is_and_how_long_each_chapter_took(book: Path):
-    done = make(book)
-    assert str(book / "_build" / "html" / "index.html") in done.stdout
-    for name in ("01-data", "06-deeper-cnn", "07-comparison"):
-        assert re.search(rf"{name} +\d+\.\d s", done.stdout)
+# ---- one book, changed and made again: each test goes on where the one before it ended ----
+
+# Kernels talk over encrypted sockets, and so do not warn.
+ASKS_FOR_A_KEY = (
+    "from ipykernel.kernelapp import IPKernelApp\n"
+    "print('has a key:', IPKernelApp.instance().curve_secretkey is not None)"
+)
 
 
-def test_nothing_changed_nothing_runs_and_nothing_is_rendered(book: Path):
+def records_of_06(book: Path) -> set[str]:
+    return {path.name for path in (book / "_build" / "records").glob("06-*.json")}
+
+
+def test_nothing_changed_nothing_runs_and_the_end_says_where_the_site_is(book: Path):
     began = time.monotonic()
     done = make(book)
     assert done.returncode == 0 and not ran(done) and "Rendering" not in done.stdout
     assert time.monotonic() - began < 15
+    assert str(book / "_build" / "html" / "index.html") in done.stdout
+    for name in NAMES:
+        assert re.search(rf"{name} +\d+\.\d s", done.stdout)
 
 
-def test_files_with_new_dates_but_the_same_content_run_nothing(book: Path):
-    for path in book.glob("mnist_helpers/*.py"):
-        path.touch()
-    assert not ran(make(book))
-
-
-def test_only_prose_and_a_comment_changed_the_page_is_rendered_and_nothing_runs(book: Path):
+def test_only_prose_and_a_comment_changed_the_pages_are_rendered_and_nothing_runs(book: Path):
     prose = "Prose that is new: {eval}`seven:.2f`."
     write_chapter(book, "01-data", prose=prose, code="1 + 1  # two")
+    question = ":::{quiz}\n6 × 7?\n\n- [x] 42\n\n  Yes.\n- [ ] 13\n\n  No.\n:::"
+    write_chapter(book, "06-deeper-cnn", prose=question)
     done = make(book)
     assert done.returncode == 0 and not ran(done)
     page = html(book, "01-data")
     assert "Prose that is new: 7.00." in page and "It says 7.0." in page and "two" in page
+    assert '<p class="quiz-verdict">Right.</p>' in html(book, "06-deeper-cnn")
 
 
-def test_code_changed_that_chapter_runs_and_the_one_that_reads_its_records(book: Path):
-    """And kernels talk over encrypted sockets, and so do not warn."""
-    asks = (
-        "from ipykernel.kernelapp import IPKernelApp\n"
-        "print('has a key:', IPKernelApp.instance().curve_secretkey is not None)"
-    )
-    write_chapter(book, "01-data", code=asks)
+def test_new_dates_and_other_code_that_makes_pages_the_pages_are_made_anew_and_nothing_runs(
+    book: Path,
+):
+    for path in book.glob("mnist_helpers/*.py"):
+        path.touch()
+    quiz = book / "pipeline" / "site" / "quiz.py"
+    source = quiz.read_text(encoding="utf-8")
+    quiz.write_text(source.replace('"Right."', '"Well done."'), encoding="utf-8")
     done = make(book)
-    assert ran(done) == {"01-data", "07-comparison"}
-    assert re.findall(r"^(\S+) ran in \d+ s$", done.stdout, re.M) == ["01-data", "07-comparison"]
-    assert "\x1b" not in done.stdout and "█" not in done.stdout  # it is a log
-    assert "has a key: True" in html(book, "01-data")
-    assert "without encryption" not in done.stdout
+    quiz.write_text(source, encoding="utf-8")
+    assert done.returncode == 0 and not ran(done), done.stdout
+    assert '<p class="quiz-verdict">Well done.</p>' in html(book, "06-deeper-cnn")
 
 
 def test_helpers_changed_every_chapter_runs(book: Path):
@@ -81,7 +86,7 @@ def test_helpers_changed_every_chapter_runs(book: Path):
         source.write("\nANOTHER = 1\n")
     done = make(book, "--jobs=2")
     assert done.returncode == 0
-    assert ran(done) == {"01-data", "06-deeper-cnn", "07-comparison"}
+    assert ran(done) == set(NAMES)
 
 
 def test_a_kept_result_changed_the_chapters_that_name_it_depend_on_it(book: Path):
@@ -100,82 +105,6 @@ def test_a_kept_result_changed_the_chapters_that_name_it_depend_on_it(book: Path
     assert {name for name in before if before[name] != after[name]} == {"06-deeper-cnn", *LONG}
 
 
-def test_long_runs_the_20_001_steps_too_and_keeps_both_records(book: Path):
-    assert ran(make(book, "LONG=1")) == {*LONG, "07-comparison"}
-    records = {path.name for path in (book / "_build" / "records").glob("06-*.json")}
-    assert records == {"06-deeper-cnn-3-steps.json", "06-deeper-cnn-20001-steps.json"}
-    write_chapter(book, "06-deeper-cnn", code="print('another network')")
-    make(book)  # the long run was of the old network: its record must not stand
-    records = {path.name for path in (book / "_build" / "records").glob("06-*.json")}
-    assert records == {"06-deeper-cnn-3-steps.json"}
-
-
-def test_a_copy_of_a_chapter_is_no_part_of_the_book_and_what_it_left_goes_away(book: Path):
-    build, record = book / "_build", book / "_build" / "records" / "06-deeper-cnn-3-steps.json"
-    chapters, copy = book / "chapters", "06-deeper-cnn-Copy1"
-    shutil.copy(chapters / "06-deeper-cnn.ipynb", chapters / f"{copy}.ipynb")
-    (chapters / "Untitled.ipynb").touch()  # empty, as editors make them
-    # As a build that took the copy for a chapter would have left it.
-    record.write_text('{"of": "the copy"}', encoding="utf-8")
-    (build / "records" / f".{copy}.txt").write_text(record.name, encoding="utf-8")
-    (build / "failed").mkdir(exist_ok=True)
-    left = [
-        build / "fingerprints" / f"{copy}.json",
-        build / "executed" / f"{copy}.ipynb",
-        build / "failed" / f"{copy}.ipynb",
-    ]
-    for path in left:
-        path.touch()
-    done = make(book)
-    assert done.returncode == 0, done.stdout
-    assert ran(done) == {"06-deeper-cnn", "07-comparison"}
-    assert record.read_text(encoding="utf-8") == '{"model": "small"}'
-    assert not [path for path in left if path.exists()] and copy not in html(book, "06-deeper-cnn")
-    (said,) = [line for line in done.stdout.splitlines() if "Untitled" in line]
-    assert said == f"Not in _toc.yml, and so no part of the book: {copy}.ipynb, Untitled.ipynb"
-    for path in (chapters / f"{copy}.ipynb", chapters / "Untitled.ipynb"):
-        path.unlink()
-
-
-def test_a_chapter_that_leaves_the_book_takes_its_records_with_it(book: Path):
-    toc, record = book / "_toc.yml", book / "_build" / "records" / "06-deeper-cnn-3-steps.json"
-    contents = toc.read_text(encoding="utf-8")
-    assert record.exists()
-    toc.write_text(
-        contents.replace("- file: chapters/06", "# - file: chapters/06"), encoding="utf-8"
-    )
-    done = make(book)
-    assert done.returncode == 0, done.stdout
-    assert ran(done) == {"07-comparison"} and "Packing the networks" in done.stdout
-    assert not record.exists() and "06-deeper-cnn" not in html(book, "01-data")
-    toc.write_text(contents, encoding="utf-8")
-    assert ran(make(book)) == {"06-deeper-cnn", "07-comparison"}
-
-
-def test_a_chapter_that_cannot_be_read_stops_the_build_in_one_sentence(book: Path):
-    chapter = book / "chapters" / "01-data.ipynb"
-    content = chapter.read_bytes()
-    chapter.write_bytes(b"")
-    done = make(book)
-    chapter.write_bytes(content)
-    assert done.returncode != 0 and "Traceback" not in done.stdout
-    assert re.search(r"The notebook .*/01-data.ipynb cannot be read: it is empty\.", done.stdout)
-
-
-def test_code_that_makes_pages_changed_the_pages_are_made_anew_and_nothing_runs(book: Path):
-    quiz = book / "pipeline" / "site" / "quiz.py"
-    question = ":::{quiz}\n6 × 7?\n\n- [x] 42\n\n  Yes.\n- [ ] 13\n\n  No.\n:::"
-    write_chapter(book, "06-deeper-cnn", prose=question, code="print('another network')")
-    assert make(book).returncode == 0
-    assert '<p class="quiz-verdict">Right.</p>' in html(book, "06-deeper-cnn")
-    source = quiz.read_text(encoding="utf-8")
-    quiz.write_text(source.replace('"Right."', '"Well done."'), encoding="utf-8")
-    done = make(book)
-    quiz.write_text(source, encoding="utf-8")
-    assert done.returncode == 0 and not ran(done), done.stdout
-    assert '<p class="quiz-verdict">Well done.</p>' in html(book, "06-deeper-cnn")
-
-
 def test_the_site_depends_on_all_that_makes_it(book: Path):
     said = make(book, "--print-data-base", "--dry-run", target="whole-site").stdout
     site = re.search(r"^_build/html/index\.html:(.*)", said, re.MULTILINE)[1].split()
@@ -190,17 +119,61 @@ def test_the_site_depends_on_all_that_makes_it(book: Path):
     assert {"pipeline", "pipeline/site", "mnist_helpers/kept/sweeps"} <= set(site)
 
 
-def test_a_cell_that_raises_stops_the_build_and_names_the_chapter(book: Path):
-    before = html(book, "01-data")
-    write_chapter(book, "01-data", code="raise RuntimeError('the dog ate it')")
+def test_a_chapter_that_cannot_be_read_stops_the_build_in_one_sentence(book: Path):
+    chapter = book / "chapters" / "01-data.ipynb"
+    content = chapter.read_bytes()
+    chapter.write_bytes(b"")
     done = make(book)
-    assert done.returncode != 0
-    assert "Chapter 01-data stopped" in done.stdout and "the dog ate it" in done.stdout
-    assert html(book, "01-data") == before
-    assert (book / "_build" / "failed" / "01-data.ipynb").exists()
-    write_chapter(book, "01-data")
-    assert make(book).returncode == 0
-    assert not (book / "_build" / "failed" / "01-data.ipynb").exists()
+    chapter.write_bytes(content)
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert re.search(r"The notebook .*/01-data.ipynb cannot be read: it is empty\.", done.stdout)
+
+
+def test_a_parameter_that_the_chapter_does_not_have_stops_the_build(book: Path):
+    (book / "parameters.yml").write_text("06-deeper-cnn: {nmu_steps: 2}\n", encoding="utf-8")
+    done = make(book, "PARAMETERS=parameters.yml", "BUILD=_build/misspelt")
+    assert done.returncode != 0 and "did you mean num_steps?" in done.stdout
+
+
+def test_long_runs_the_20_001_steps_too_and_what_the_copy_of_a_chapter_left_goes_away(book: Path):
+    """The copy is no part of the book, but a build may have taken it for a chapter."""
+    build, record = book / "_build", book / "_build" / "records" / "06-deeper-cnn-3-steps.json"
+    chapters, copy = book / "chapters", "06-deeper-cnn-Copy1"
+    shutil.copy(chapters / "06-deeper-cnn.ipynb", chapters / f"{copy}.ipynb")
+    (chapters / "Untitled.ipynb").touch()  # empty, as editors make them
+    record.write_text('{"of": "the copy"}', encoding="utf-8")
+    (build / "records" / f".{copy}.txt").write_text(record.name, encoding="utf-8")
+    (build / "failed").mkdir(exist_ok=True)
+    left = [
+        build / "fingerprints" / f"{copy}.json",
+        build / "executed" / f"{copy}.ipynb",
+        build / "failed" / f"{copy}.ipynb",
+    ]
+    for path in left:
+        path.touch()
+    done = make(book, "LONG=1")
+    assert done.returncode == 0, done.stdout
+    assert ran(done) == {"06-deeper-cnn", *LONG, "07-comparison"}
+    assert records_of_06(book) == {"06-deeper-cnn-3-steps.json", "06-deeper-cnn-20001-steps.json"}
+    assert record.read_text(encoding="utf-8") == '{"model": "small"}'
+    assert not [path for path in left if path.exists()] and copy not in html(book, "06-deeper-cnn")
+    (said,) = [line for line in done.stdout.splitlines() if "Untitled" in line]
+    assert said == f"Not in _toc.yml, and so no part of the book: {copy}.ipynb, Untitled.ipynb"
+    for path in (chapters / f"{copy}.ipynb", chapters / "Untitled.ipynb"):
+        path.unlink()
+
+
+def test_code_changed_that_chapter_runs_and_the_one_that_reads_its_records(book: Path):
+    write_chapter(book, "06-deeper-cnn", code=ASKS_FOR_A_KEY)
+    done = make(book)
+    assert ran(done) == {"06-deeper-cnn", "07-comparison"}
+    ended = re.findall(r"^(\S+) ran in \d+ s$", done.stdout, re.M)
+    assert ended == ["06-deeper-cnn", "07-comparison"]
+    assert "\x1b" not in done.stdout and "█" not in done.stdout  # it is a log
+    assert "has a key: True" in html(book, "06-deeper-cnn")
+    assert "without encryption" not in done.stdout
+    # The long run was of the old network: its record must not stand.
+    assert records_of_06(book) == {"06-deeper-cnn-3-steps.json"}
 
 
 def test_a_number_that_cannot_be_had_stops_the_build_and_is_named(book: Path):
@@ -226,9 +199,7 @@ def test_broken_references_stop_the_build_and_name_the_chapter(book: Path):
         "[a link](no-such-file.md)": "no-such-file.md",
         "{cite:t}`nobody1900`": "nobody1900",
     }
-    write_chapter(
-        book, "06-deeper-cnn", prose=" and ".join(faulty), code="print('another network')"
-    )
+    write_chapter(book, "06-deeper-cnn", prose=" and ".join(faulty), code=ASKS_FOR_A_KEY)
     done = make(book)
     assert done.returncode != 0
     assert "The site was not made. At fault: 06-deeper-cnn" in done.stdout
@@ -236,16 +207,37 @@ def test_broken_references_stop_the_build_and_name_the_chapter(book: Path):
         assert re.search(f"WARNING.*{named}", done.stdout), named
     assert html(book, "06-deeper-cnn") == before
     assert make(book).returncode != 0, "the second time it must not pass either"
-    write_chapter(book, "06-deeper-cnn", code="print('another network')")
+    write_chapter(book, "06-deeper-cnn", code=ASKS_FOR_A_KEY)
 
 
-def test_a_parameter_that_the_chapter_does_not_have_stops_the_build(book: Path):
-    (book / "parameters.yml").write_text("01-data: {nmu_steps: 2}\n", encoding="utf-8")
-    done = make(book, "PARAMETERS=parameters.yml", "BUILD=_build/misspelt")
-    assert done.returncode != 0 and "did you mean num_steps?" in done.stdout
+def test_a_chapter_that_leaves_the_book_takes_its_records_with_it(book: Path):
+    toc, record = book / "_toc.yml", book / "_build" / "records" / "06-deeper-cnn-3-steps.json"
+    contents = toc.read_text(encoding="utf-8")
+    assert record.exists()
+    toc.write_text(
+        contents.replace("- file: chapters/06", "# - file: chapters/06"), encoding="utf-8"
+    )
+    done = make(book)
+    assert done.returncode == 0, done.stdout
+    assert ran(done) == {"07-comparison"} and "Packing the networks" in done.stdout
+    assert not record.exists() and "06-deeper-cnn" not in html(book, "01-data")
+    toc.write_text(contents, encoding="utf-8")
 
 
-def test_without_the_full_data_every_page_has_a_banner(book: Path, tmp_path: Path):
+def test_a_chapter_that_came_back_runs_and_a_cell_that_raises_stops_the_build(book: Path):
+    before = html(book, "01-data")
+    write_chapter(book, "01-data", code="raise RuntimeError('the dog ate it')")
+    done = make(book)
+    assert done.returncode != 0 and ran(done) == {"06-deeper-cnn", "01-data"}
+    assert "Chapter 01-data stopped" in done.stdout and "the dog ate it" in done.stdout
+    assert html(book, "01-data") == before
+    assert (book / "_build" / "failed" / "01-data.ipynb").exists()
+
+
+def test_where_the_data_became_the_sample_every_chapter_runs_and_every_page_has_a_banner(
+    book: Path, tmp_path: Path
+):
+    assert "made from a sample" not in html(book, "07-comparison")
     code = "from mnist_helpers.data import load_data\nprint(load_data())"
     write_chapter(book, "01-data", code=code)
     path_without_npm = tmp_path / "bin"
@@ -254,19 +246,19 @@ def test_without_the_full_data_every_page_has_a_banner(book: Path, tmp_path: Pat
         (path_without_npm / program).symlink_to(shutil.which(program))
     done = make(
         book,
-        "BUILD=_build/sample",
         MNIST_CACHE_DIR=str(tmp_path / "cache"),
         MNIST_MIRRORS="http://127.0.0.1:9/",
         PATH=str(path_without_npm),
     )
     assert done.returncode == 0, done.stdout
     assert "WARNING: the book is made from 5,000 digits" in done.stdout
+    assert ran(done) == set(NAMES)
+    assert not (book / "_build" / "failed" / "01-data.ipynb").exists()
     for name in ("intro", "01-data", "07-comparison"):
-        page = (book / "_build" / "sample" / "html" / "chapters" / f"{name}.html").read_text(
-            encoding="utf-8"
-        )
-        assert "made from a sample of 5,000 digits" in page
-    assert "made from a sample" not in html(book, "07-comparison")
+        assert "made from a sample of 5,000 digits" in html(book, name)
+
+
+# ---- the steps, without Make ----
 
 
 def executed(*cells) -> nbformat.NotebookNode:

@@ -43,6 +43,7 @@ def test_a_run_without_what_no_record_needs_leaves_the_same_records(
 ):
     of_page = {path.name: facts_of(path) for path in RECORDS.glob(f"{chapter}--*")}
     needed = {name: facts for name, facts in of_page.items() if f"{TWIN}--" not in name}
+    assert needed, f"{RECORDS} has no record of {chapter}; `make test` makes them"
     device = next(facts["device"] for facts in needed.values() if isinstance(facts, dict))
     if on_cpu := re.search(r"(\d+) thread", device):  # other numbers of threads round otherwise
         monkeypatch.setenv(threads.VARIABLE, on_cpu[1])

@@ -52,12 +52,14 @@ def random_weights(name: str) -> list[np.ndarray]:
     return [array.astype(np.float32) for array in arrays]
 
 
-def leave_run(records: Path, model: packing.Model, data, predictions: np.ndarray) -> None:
+def leave_run(
+    records: Path, model: packing.Model, data, predictions: np.ndarray, num_steps: int = 20
+) -> None:
     record = save_record(
         str(records),
         model=model.name,
         chapter=model.chapter,
-        parameters={"seed": 0, "num_steps": 20},
+        parameters={"seed": 0, "num_steps": num_steps},
         data=data,
         validation_accuracy=10.0,
         test_predictions=predictions,
@@ -154,21 +156,9 @@ def test_weights_that_did_not_make_the_record_are_refused(small_data, tmp_path, 
 
 
 def test_of_two_runs_the_one_that_the_chapter_shows_is_taken(small_data, tmp_path):
-    for steps in (20, 3):
-        record = save_record(
-            str(tmp_path),
-            model="mlp",
-            chapter="03-mlp",
-            parameters={"seed": 0},
-            num_steps=steps,
-            data=small_data,
-            validation_accuracy=10.0,
-            test_predictions=np.eye(10)[small_data.test.classes],
-            parameter_count=1,
-            train_seconds=1.0,
-            device="CPU",
-        )
-        save_weights(record, random_weights("mlp"))
+    for num_steps in (20, 3):
+        all_right = np.eye(10)[small_data.test.classes]
+        leave_run(tmp_path, MODELS[1], small_data, all_right, num_steps)
     assert packing.chapters_run(MODELS[1], tmp_path)[0]["num_steps"] == 3
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
-from bs4 import BeautifulSoup
 from conftest import wait_for
 from playwright.sync_api import Browser, expect
+from test_site import page as site_page
 
 from pipeline.contents import ROOT, chapters, is_side_trip
 from pipeline.notebooks import CHAPTERS, code_cells, read
@@ -41,11 +41,10 @@ def test_no_construct_of_myst_is_left(name: str):
 
 @every_chapter
 def test_figures_and_exercises_have_the_numbers_of_the_pages(name: str):
-    html = (BUILD / "html" / "chapters" / f"{name}.html").read_text(encoding="utf-8")
-    page = BeautifulSoup(html, "html.parser")
-    captions = [caption.get_text() for caption in page.find_all("figcaption")]
+    captions = [caption.get_text() for caption in site_page(name).find_all("figcaption")]
     figures = [re.match(r"\s*(Fig\. \d+(\.\d+)?)", text)[1] for text in captions]
-    titles = [title.get_text() for title in page.select("div.exercise > .admonition-title")]
+    exercise_titles = site_page(name).select("div.exercise > .admonition-title")
+    titles = [title.get_text() for title in exercise_titles]
     exercises = [re.match(r"\s*(Exercise \d+(\.\d+)?)", text)[1] for text in titles]
     if name == "intro":  # what the front page includes stands on the page alone
         figures = [
@@ -85,8 +84,7 @@ def test_every_link_leads_to_a_place_on_a_page(name: str):
 
 @every_chapter
 def test_sentences_with_numbers_are_those_of_the_pages(name: str):
-    html = (BUILD / "html" / "chapters" / f"{name}.html").read_text(encoding="utf-8")
-    page = squeezed(BeautifulSoup(html, "html.parser").find("article").get_text())
+    page = squeezed(site_page(name).find("article").get_text())
     lines = [line for line in prose(name).split("\n") if re.search(r"\d\.\d", line)]
     # Without markup, and without the numbers that the edition adds to a pointer.
     bare = [line for line in lines if not re.search(r"[\[*$`|<>#]|\(Exercise ", line)]

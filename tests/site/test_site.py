@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, TimeoutError, expect
 
@@ -139,6 +139,15 @@ UNFOLD = """() => {
         folded.classList.remove("toggle-hidden");
 }"""
 
+# What colours code, and the inside of formulas: thousands of elements that are asked for their
+# colours alone.
+TO_TEXT = """() => {
+    window.drawn = [...document.querySelectorAll(".highlight pre, .katex-html, math")]
+        .map(part => [part, part.innerHTML]);
+    for (const [part] of drawn) part.textContent = part.textContent;
+}"""
+DRAWN_AGAIN = "() => { for (const [part, html] of drawn) part.innerHTML = html; }"
+
 # Colours are looked at where they are first met. What has the same colours, size and weight, and
 # stands in the like, goes before: to look at all of it takes ten times as long.
 NOTE_COLOURS = """() => {
@@ -225,10 +234,13 @@ def looked_at(browser: Browser, address: str, name: str) -> Look:
     tab.wait_for_timeout(500)  # the theme takes that long to see what scrolls, or longer
     with contextlib.suppress(TimeoutError):  # axe says what is at fault
         tab.wait_for_function(SCROLLS_BY_KEYBOARD, timeout=5_000)
+    tab.evaluate(AXE_SCRIPT)
     narrow = violations(tab, RULES_OF_WIDTH)
 
     tab.set_viewport_size({"width": 1280, "height": 740})
+    tab.evaluate(TO_TEXT)
     structure = violations(tab, RULES_OF_COLOUR, enabled=False)
+    tab.evaluate(DRAWN_AGAIN)
     tab.evaluate(NOTE_COLOURS)
     set_theme(tab, "dark")
     tab.evaluate(NOTE_COLOURS)
@@ -262,7 +274,8 @@ def violations(tab: Page, rules: list[str], enabled: bool = True) -> str:
     others_off = {"rules": {rule: {"enabled": False} for rule in rules}}
     options = {"runOnly": rules} if enabled else others_off
     # Preloading, axe asks for style sheets that are not there.
-    found = Axe().run(tab, options=options | {"resultTypes": ["violations"], "preload": False})
+    options |= {"resultTypes": ["violations"], "preload": False}
+    found = AxeResults(tab.evaluate("options => axe.run(options)", options))
     return found.generate_report() if found.violations_count else ""
 
 
