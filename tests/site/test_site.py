@@ -139,15 +139,6 @@ UNFOLD = """() => {
         folded.classList.remove("toggle-hidden");
 }"""
 
-# What colours code, and the inside of formulas: thousands of elements that are asked for their
-# colours alone.
-TO_TEXT = """() => {
-    window.drawn = [...document.querySelectorAll(".highlight pre, .katex-html, math")]
-        .map(part => [part, part.innerHTML]);
-    for (const [part] of drawn) part.textContent = part.textContent;
-}"""
-DRAWN_AGAIN = "() => { for (const [part, html] of drawn) part.innerHTML = html; }"
-
 # Colours are looked at where they are first met. What has the same colours, size and weight, and
 # stands in the like, goes before: to look at all of it takes ten times as long.
 NOTE_COLOURS = """() => {
@@ -238,9 +229,7 @@ def looked_at(browser: Browser, address: str, name: str) -> Look:
     narrow = violations(tab, RULES_OF_WIDTH)
 
     tab.set_viewport_size({"width": 1280, "height": 740})
-    tab.evaluate(TO_TEXT)
     structure = violations(tab, RULES_OF_COLOUR, enabled=False)
-    tab.evaluate(DRAWN_AGAIN)
     tab.evaluate(NOTE_COLOURS)
     set_theme(tab, "dark")
     tab.evaluate(NOTE_COLOURS)
