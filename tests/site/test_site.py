@@ -139,15 +139,6 @@ UNFOLD = """() => {
         folded.classList.remove("toggle-hidden");
 }"""
 
-# What colours code, and the inside of formulas: thousands of elements that are asked for their
-# colours alone.
-TO_TEXT = """() => {
-    window.drawn = [...document.querySelectorAll(".highlight pre, .katex-html, math")]
-        .map(part => [part, part.innerHTML]);
-    for (const [part] of drawn) part.textContent = part.textContent;
-}"""
-DRAWN_AGAIN = "() => { for (const [part, html] of drawn) part.innerHTML = html; }"
-
 # Colours are looked at where they are first met. What has the same colours, size and weight, and
 # stands in the like, goes before: to look at all of it takes ten times as long.
 NOTE_COLOURS = """() => {
@@ -191,10 +182,7 @@ class Look:
     requests: list[str]
     complaints: list[str]
     largest_paint: float  # ms
-    structure: str  # axe's reports; empty where all is well
-    light: str
-    dark: str
-    narrow: str
+    axe: dict[str, str]  # its reports by what it looked at; empty where all is well
     narrow_width: int  # pixels, where 360 are there
     cut_off: list[str]
     printed: list[str]  # what is left of the page on paper
@@ -235,32 +223,19 @@ def looked_at(browser: Browser, address: str, name: str) -> Look:
     with contextlib.suppress(TimeoutError):  # axe says what is at fault
         tab.wait_for_function(SCROLLS_BY_KEYBOARD, timeout=5_000)
     tab.evaluate(AXE_SCRIPT)
-    narrow = violations(tab, RULES_OF_WIDTH)
+    axe = {"narrow": violations(tab, RULES_OF_WIDTH)}
 
     tab.set_viewport_size({"width": 1280, "height": 740})
-    tab.evaluate(TO_TEXT)
-    structure = violations(tab, RULES_OF_COLOUR, enabled=False)
-    tab.evaluate(DRAWN_AGAIN)
+    axe["structure"] = violations(tab, RULES_OF_COLOUR, enabled=False)
     tab.evaluate(NOTE_COLOURS)
     set_theme(tab, "dark")
     tab.evaluate(NOTE_COLOURS)
     tab.evaluate(ONE_OF_EACH_KIND)
-    dark = violations(tab, RULES_OF_COLOUR)
+    axe["dark"] = violations(tab, RULES_OF_COLOUR)
     set_theme(tab, "light")
-    light = violations(tab, RULES_OF_COLOUR)
+    axe["light"] = violations(tab, RULES_OF_COLOUR)
     context.close()
-    return Look(
-        requests,
-        complaints,
-        largest_paint,
-        structure,
-        light,
-        dark,
-        narrow,
-        narrow_width,
-        cut_off,
-        printed,
-    )
+    return Look(requests, complaints, largest_paint, axe, narrow_width, cut_off, printed)
 
 
 def set_theme(tab: Page, theme: str) -> None:
@@ -324,7 +299,7 @@ def test_a_page_shows_its_largest_part_within_a_second(
 @pytest.mark.parametrize("aspect", ["structure", "light", "dark", "narrow"])
 @pytest.mark.parametrize("name", LOOKED_AT)
 def test_axe_finds_nothing_against_a_page(look, name: str, aspect: str):
-    report = getattr(look(name), aspect)
+    report = look(name).axe[aspect]
     assert not report, report
 
 
