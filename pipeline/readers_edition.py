@@ -29,7 +29,7 @@ from pybtex.database import BibliographyData, Person, parse_file
 from mnist_helpers.files import write_whole
 from pipeline.contents import ROOT, chapters, numbers, page_file, pages
 from pipeline.names import RECORDS, leading_to, statements
-from pipeline.notebooks import CHAPTERS, FOR_COLAB, ChapterError, read
+from pipeline.notebooks import CHAPTERS, CHECKED, FOR_COLAB, ChapterError, read
 from pipeline.plain_markdown import Directive, MystError, Role, folded, plain
 from pipeline.published import published
 from pipeline.repository import read_repository
@@ -38,6 +38,7 @@ SVG = "image/svg+xml"
 PIXELS = 1.5  # of a picture for one of the page: sharp enough, also where those are small
 MACHINERY, FOLDED = "remove-input", "hide-input"
 NEEDED_TAGS = ("parameters", "raises-exception")  # what papermill and nbval look for
+CHECKED_TAG = "nbval-check-output"
 TARGET = re.compile(r"^\(([\w-]+)\)=\n", re.MULTILINE)  # marks a place that others point to
 IN_TEXT = re.compile(
     r"^```\{figure\}.*\n(?::.*\n)*?:name: (\S+)|^```\{include\} (results\.md)", re.MULTILINE
@@ -268,7 +269,11 @@ def code(cell: NotebookNode, text: Text) -> Iterator[NotebookNode]:
     tags = cell.metadata.get("tags", [])
     written = copy.deepcopy(cell)
     written.metadata = nbformat.from_dict({})
-    if needed := [tag for tag in tags if tag in NEEDED_TAGS]:
+    needed = [tag for tag in tags if tag in NEEDED_TAGS]
+    if written.source.startswith(CHECKED):  # nbval takes a tag for it, too, which no reader sees
+        written.source = written.source.removeprefix(f"{CHECKED}\n")
+        needed.append(CHECKED_TAG)
+    if needed:
         written.metadata["tags"] = needed
     if is_folded(cell):
         written.metadata["jupyter"] = {"source_hidden": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import nbformat
+import nbval.plugin
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -96,6 +97,12 @@ def test_machinery_goes_unless_it_shows_something_keeps_a_record_or_is_used_late
 def test_code_that_the_site_folds_is_folded_and_the_lesson_is_not(found):
     cells = made(found, code("plot()", tags=["hide-input"]), code("1 + 1"))
     assert [cell.metadata for cell in cells] == [{"jupyter": {"source_hidden": True}}, {}]
+
+
+def test_what_nbval_compares_has_a_tag_in_place_of_the_comment(found):
+    (cell,) = made(found, code("# NBVAL_CHECK_OUTPUT\n1 + 1"))
+    assert (cell.source, cell.metadata.tags) == ("1 + 1", ["nbval-check-output"])
+    assert nbval.plugin.metadata_tags["nbval-check-output"] == "check"
 
 
 def test_a_solution_is_folded_by_its_heading_and_what_follows_is_not(found):
