@@ -266,11 +266,19 @@ def test_a_network_of_few_parameters_chosen_on_validation_reads_99_4_percent():
         for network in kept_experiment("small")["networks"]
         if is_good_enough(network["runs"])
     ]
-    smallest = min(good, key=lambda network: network["parameters"])
-    assert smallest["parameters"] < 10_000 and len(smallest["runs"]) >= 5
-    assert mean_of(smallest["runs"][: len(FEW_SEEDS)], "test_accuracy") >= 99.4
-    mean, half_width = mean_interval([run["test_accuracy"] for run in smallest["runs"]])
+    chosen = min(good, key=lambda network: network["parameters"])
+    assert chosen["parameters"] < 10_000 and len(chosen["runs"]) >= 5
+    others = [each for each in kept_experiment("small")["networks"] if each != chosen]
+    assert max(len(each["runs"]) for each in others) < len(chosen["runs"])  # so it is found
+    assert mean_of(chosen["runs"][: len(FEW_SEEDS)], "test_accuracy") >= 99.4
+    mean, half_width = mean_interval([run["test_accuracy"] for run in chosen["runs"]])
     assert mean >= 99.38 and mean + half_width >= 99.4
+
+
+def test_a_network_with_fewer_parameters_than_the_record_of_2018_reads_99_percent():
+    smallest = kept_experiment("smallest")
+    assert smallest["parameters"] < 1_936 and len(smallest["runs"]) == 5
+    assert mean_of(smallest["runs"], "test_accuracy") >= 99.0
 
 
 def test_a_precise_network_reads_99_6_percent_within_15_minutes():

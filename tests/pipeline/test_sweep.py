@@ -25,7 +25,7 @@ from moto.server import ThreadedMotoServer
 from nbformat.v4 import new_code_cell, new_notebook
 
 from mnist_helpers.metrics import mean_interval
-from pipeline import fingerprint, run_chapter
+from pipeline import fingerprint, notebooks, run_chapter
 from pipeline.contents import ROOT
 from pipeline.notebooks import ChapterError
 from pipeline.sweep import cluster as the_cluster
@@ -244,7 +244,7 @@ def book(tmp_path_factory) -> Path:
     write_chapter(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)  # workers import the small book's pipeline
-        for module in (definition, fingerprint, run_chapter):
+        for module in (definition, fingerprint, notebooks, run_chapter):
             patch.setattr(module, "CHAPTERS", folder / "chapters")
         patch.setattr(fingerprint, "ROOT", folder)
         yield folder
