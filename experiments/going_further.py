@@ -242,7 +242,7 @@ class Bench:
         return {"settings": SMALL_RUN, "networks": networks}
 
     def smallest(self) -> dict:
-        """A normalised network whose width was given, five seeds: nothing is chosen."""
+        """A normalised network of very few parameters, from five seeds: nothing is chosen here."""
         seeds = [*FEW_SEEDS, *MORE_SEEDS]
         return self.network_of(SMALLEST, seeds, SMALLEST_RUN) | {"settings": SMALLEST_RUN}
 
