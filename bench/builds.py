@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from mnist_helpers.tables import table
 from pipeline.command_line import command_line
 
 STEPS = "num_steps = "  # the parameter of the chapters that train
@@ -68,16 +69,16 @@ def run(tree: Path, chapter: str, full: bool) -> Reading:
     return Reading(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / scale)
 
 
-def table(rounds: Mapping[str, Sequence[tuple[Reading, Reading]]]) -> str:
+def side_by_side(rounds: Mapping[str, Sequence[tuple[Reading, Reading]]]) -> str:
     """A Markdown table: for each chapter the medians of old and new, and of their ratio."""
-    lines = ["| chapter | seconds | seconds of the cores | megabytes |", "|:--|--:|--:|--:|"]
+    rows = []
     for chapter, pairs in rounds.items():
         kinds = [
             compared([(getattr(old, kind.name), getattr(new, kind.name)) for old, new in pairs])
             for kind in fields(Reading)
         ]
-        lines.append(f"| {chapter} | {' | '.join(kinds)} |")
-    return "\n".join(lines)
+        rows.append([chapter, *kinds])
+    return table(["chapter", "seconds", "seconds of the cores", "megabytes"], rows)
 
 
 def compared(pairs: Sequence[tuple[float, float]]) -> str:
@@ -112,7 +113,7 @@ def main(arguments: list[str]) -> None:
             read = {which: run(trees[which], chapter, asked.full) for which in order}
             rounds[chapter].append((read[0], read[1]))
             print(f"round {number + 1}: {chapter}", file=sys.stderr, flush=True)
-    print(table(rounds))
+    print(side_by_side(rounds), end="")
 
 
 if __name__ == "__main__":

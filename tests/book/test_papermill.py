@@ -52,7 +52,7 @@ def test_nonsense_stops_at_once_with_a_message(
 
 
 def test_a_chapter_runs_from_any_folder_and_writes_nothing_else(tmp_path: Path):
-    few_steps = ["-p", "num_steps", "5", "-p", "seed", "3", "-p", "data_set", "sample"]
+    few_steps = ["-p", "num_steps", "5", "-p", "seed", "3"]
     # Papermill would save the notebook twice a cell. Its paths are no parameters of ours.
     options = ["--no-request-save-on-cell-execute", "--inject-paths"]
     done = papermill(tmp_path, "05-simple-cnn", *few_steps, *options)

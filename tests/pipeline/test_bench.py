@@ -174,7 +174,7 @@ def test_bending_by_nothing_leaves_the_chapters_distortion(book):
 def test_two_builds_are_compared_round_by_round():
     old, new = builds.Reading(4.0, 8.0, 1000.0), builds.Reading(1.0, 6.0, 900.0)
     slow = builds.Reading(4.0, 8.0, 1000.0), builds.Reading(2.0, 8.0, 900.0)
-    rows = builds.table({"03-mlp": [(old, new), slow, slow]}).splitlines()
+    rows = builds.side_by_side({"03-mlp": [(old, new), slow, slow]}).splitlines()
     assert rows[2:] == [
         "| 03-mlp | 4.0 → 2.0 (0.50; 0.25 to 0.50) | 8.0 → 8.0 (1.00; 0.75 to 1.00) "
         "| 1000.0 → 900.0 (0.90; 0.90 to 0.90) |"
