@@ -264,12 +264,11 @@ def results_on_test_images(name: str) -> list[dict]:
         return kept["recipe"]["runs"]
     if name == "small":
         return [run for network in kept["networks"] for run in network["runs"]]
-    return [run[look] for run in kept["runs"] for look in ("once", "nine_times")] + [
-        kept["ensemble"]
-    ]
+    looks = ("once", "nine_times", "turned") if name == "deep" else ("once", "nine_times")
+    return [run[look] for run in kept["runs"] for look in looks] + [kept["ensemble"]]
 
 
-@pytest.mark.parametrize("name", ["race", "small", "precise"])
+@pytest.mark.parametrize("name", ["race", "small", "precise", "deep"])
 def test_an_accuracy_fits_the_images_that_were_read_wrongly(name):
     for result in results_on_test_images(name):
         assert result["test_accuracy"] == pytest.approx(100 - len(result["wrong"]) / 100)
@@ -277,8 +276,9 @@ def test_an_accuracy_fits_the_images_that_were_read_wrongly(name):
 
 
 def test_each_run_has_the_seed_of_its_place():
-    race, small, precise = (kept_experiment(name) for name in ("race", "small", "precise"))
-    several = [race["recipe"]["runs"], precise["runs"], *(n["runs"] for n in small["networks"])]
+    race, small = kept_experiment("race"), kept_experiment("small")
+    several = [race["recipe"]["runs"], *(network["runs"] for network in small["networks"])]
+    several += [kept_experiment(name)["runs"] for name in ("precise", "smallest", "deep")]
     several += [variant["runs"] for variant in kept_experiment("ablation")["variants"].values()]
     for runs in several:
         assert [run["seed"] for run in runs] == list(range(len(runs)))
