@@ -303,10 +303,12 @@ def test_the_deep_network_was_chosen_where_the_others_were_tried():
     """On the same images held out, after as many epochs; on all images it learns for fewer."""
     chosen, tried, deep = (kept_experiment(name) for name in ("deep_held_out", "tried", "deep"))
     assert chosen["held_out"] == tried["held_out"]
-    settings, theirs = (
-        one["settings"]["num_steps"] * one["settings"]["batch_size"] for one in (chosen, tried)
+    seen, theirs, at_last = (
+        one["settings"]["num_steps"] * one["settings"]["batch_size"]
+        for one in (chosen, tried, deep)
     )
-    assert settings == theirs
+    assert seen == theirs
+    assert at_last / 60_000 < seen / (60_000 - chosen["held_out"])  # epochs
     length = {"num_steps": deep["settings"]["num_steps"]}
     assert chosen["settings"] | length == deep["settings"]
     recipe = tried["variants"]["the recipe"]["held_out_accuracy"]
