@@ -9,12 +9,15 @@ kernels that this starts are of the book's Python. Where a chapter is run withou
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from pipeline import fork_server
 
 # Families of variables that change what a chapter computes, prints or draws.
 STEERING = (
@@ -61,14 +64,32 @@ def book_environment(inherited: Mapping[str, str], settings: Path) -> dict[str, 
     }
     # Jupyter looks for the kernel `python3` here first. Its command is "python", which
     # Jupyter takes to mean the interpreter that Jupyter itself runs on.
-    kernels = [str(Path(sys.prefix) / "share" / "jupyter"), environment.get("JUPYTER_PATH")]
+    ours = [str(Path(sys.prefix) / "share" / "jupyter")]
+    if environment.get(fork_server.VARIABLE) and can_fork():
+        ours.insert(0, str(Path(__file__).parent / "jupyter"))
+    theirs = environment.get("JUPYTER_PATH", "").split(os.pathsep)
+    kernels = dict.fromkeys(filter(None, ours + theirs))  # each once, however often we come here
     return environment | {
         "IPYTHONDIR": str(settings / "ipython"),
-        "JUPYTER_PATH": os.pathsep.join(filter(None, kernels)),
+        "JUPYTER_PATH": os.pathsep.join(kernels),
         "KERAS_BACKEND": "tensorflow",
         "KERAS_HOME": str(settings / "keras"),
         "MATPLOTLIBRC": os.devnull,  # an empty file: the defaults
     }
+
+
+def can_fork() -> bool:
+    """Whether a process that has imported TensorFlow can be forked.
+
+    On macOS its libraries do not allow that, Windows does not know it, and with CUDA we have not
+    tried it.
+    """
+    return sys.platform == "linux" and hasattr(os, "pidfd_open") and not built_for_gpus()
+
+
+def built_for_gpus() -> bool:
+    """Whether the TensorFlow that is installed has GPU kernels."""
+    return not any(importlib.metadata.distributions(name="tensorflow-cpu"))
 
 
 def enter_book_environment(settings: Path) -> None:

@@ -17,6 +17,8 @@ PARTS = ("Makefile", "_config.yml", "mnist_helpers", "pipeline", "requirements.l
 THIS_ENVIRONMENT = ("PYTHON=.venv/bin/python", "READY=ready")
 # What a Make that runs these tests hands down, and what is not meant for the one under test.
 OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "BUILD", "PARAMETERS", "LONG")
+# These chapters import next to nothing, so a server that imports TensorFlow would cost time.
+NO_FORKS = {"MNIST_FORK_SERVER": ""}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 NAMES = ("01-data", "06-deeper-cnn", "07-comparison")
@@ -88,7 +90,7 @@ def start_make(
     return subprocess.Popen(
         ["make", target, *THIS_ENVIRONMENT, *arguments],
         cwd=book,
-        env=inherited | environment,
+        env=inherited | NO_FORKS | environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

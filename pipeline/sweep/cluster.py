@@ -15,6 +15,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from tqdm import tqdm
 
 from mnist_helpers.threads import core_count
+from pipeline.fork_server import VARIABLE, owned_by_this_process
 from pipeline.sweep.definition import Run, SweepError
 from pipeline.sweep.page import for_records
 from pipeline.sweep.results import write_results
@@ -124,7 +125,7 @@ def client(scheduler: str | None, workers: int) -> Iterator[Client]:
             threads_per_worker=1,  # one run at a time
             memory_limit=0,  # Dask sees the memory of its workers, not of their kernels
             dashboard_address="127.0.0.1:0",  # any free port, and nobody else's to see
-            env=threads_for_each_of(workers),
+            env=threads_for_each_of(workers) | {VARIABLE: owned_by_this_process()},
         ) as cluster,
         Client(cluster) as made,
     ):

@@ -22,6 +22,7 @@ from mnist_helpers.data import Mnist
 from mnist_helpers.sources import cache_folder
 from pipeline.fetch_data import fetch, identity
 from pipeline.fingerprint import digest, facts, shared_facts
+from pipeline.fork_server import VARIABLE, owned_by_this_process
 from pipeline.notebooks import ChapterError, chapter_parameters, state
 from pipeline.run_chapter import execute
 from pipeline.sweep.definition import Run, SweepError
@@ -134,6 +135,7 @@ def run_here(
     here = get_worker()
     for variable in THREAD_VARIABLES:
         os.environ.setdefault(variable, "1")  # a worker that nobody told must not take all cores
+    os.environ.setdefault(VARIABLE, owned_by_this_process())
     with tempfile.TemporaryDirectory(dir=here.local_directory) as scratch:
         output, records = Path(scratch) / "run.ipynb", Path(scratch) / "records"
         message = ""

@@ -13,10 +13,12 @@ from conftest import python_environment
 
 from pipeline.contents import ROOT
 
-# They start another program, talk to one, or run on every Python, before there is a package.
+# They start another program or become one, talk to one, or run on every Python, before there is a
+# package.
 OTHERWISE = {
     "pipeline/alone.py",
     "pipeline/contents.py",
+    "pipeline/fork_server.py",
     "pipeline/kernel.py",
     "bench/page.py",
     "bench/pytorch_side.py",

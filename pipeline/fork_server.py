@@ -1,0 +1,291 @@
+"""Kernels that find their libraries imported: each is a fork of one process that has done it.
+
+usage: python -IS pipeline/fork_server.py -f CONNECTION_FILE    what Jupyter starts as a kernel
+       python -m pipeline.fork_server NAME OWNER                what the first of these starts
+
+Importing TensorFlow, with what Keras takes along, is 3.3 seconds of a core, and every chapter does
+it. A build, its tests and a sweep run dozens. So the first kernel has a server started, which
+imports once and forks a kernel for each request. It ends with its owner, the make or the sweep
+that `VARIABLE` names. Nothing else changes: a kernel gets the environment, the folder and the
+arguments that Jupyter gave, and anyone who has another environment has another server.
+
+Where there is none to be had, the kernel begins as it always does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import importlib
+import json
+import os
+import secrets
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VARIABLE = "MNIST_FORK_SERVER"  # TOKEN-PID of the owner; without it, there is no server
+# What differs from run to run. No library reads any of it when it is imported, but for Keras,
+# which finds an empty folder in each.
+OF_ONE_RUN = (
+    "IPYTHONDIR",
+    "JPY_",
+    "JUPYTER_",
+    "KERAS_HOME",
+    "MAKE",
+    "MFLAGS",
+    "MNIST_",
+    "OLDPWD",
+    "PATH",
+    "PWD",
+    "_",
+)
+IMPORTED = (
+    "ipykernel.kernelapp",
+    "matplotlib.pyplot",
+    "pandas",
+    "sklearn.linear_model",
+    "tensorflow",
+)
+# As the kernel would set them, before its first import.
+FOR_THE_IMPORTS = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+LONGEST = 2**20  # bytes of a message; Linux sends none that is
+
+
+def owned_by_this_process() -> str:
+    """What `VARIABLE` says where this process is the owner; no other has the same token."""
+    return f"{secrets.token_hex(8)}-{os.getpid()}"
+
+
+def server_name(environment: Mapping[str, str]) -> str:
+    """Where the server for this environment listens: no file, but Linux's abstract name.
+
+    >>> ours = {VARIABLE: "51a6-4711", "OMP_NUM_THREADS": "1"}
+    >>> server_name(ours) == server_name(ours | {"IPYTHONDIR": "another"})
+    True
+    >>> server_name(ours) == server_name(ours | {"OMP_NUM_THREADS": "2"})
+    False
+    """
+    lasting = {
+        name: value for name, value in environment.items() if not name.startswith(OF_ONE_RUN)
+    }
+    depends_on = json.dumps([sys.executable, str(ROOT), sorted(lasting.items())])
+    return f"{environment[VARIABLE]}-{hashlib.sha256(depends_on.encode()).hexdigest()[:16]}"
+
+
+def is_ours(connection: socket.socket) -> bool:
+    """Whether the process at the other end is this user's: an abstract name is open to all."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    _, user, _ = memoryview(credentials).cast("i")  # process, user, group
+    return user == os.getuid()
+
+
+# ---- what Jupyter starts ----
+
+
+def main(arguments: list[str]) -> None:
+    """Be a kernel: by a fork of the server's, with its signals and its end; or else ourselves."""
+    server, kernel = asked_for(arguments) if os.environ.get(VARIABLE) else (None, 0)
+    if not kernel:
+        os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *arguments])  # noqa: S606
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda number, _: signal_to(kernel, number))
+    try:
+        end_as(int(server.recv(LONGEST) or 1))
+    except OSError:  # the server was killed, and with it what it knew
+        sys.exit(1)
+
+
+def asked_for(arguments: list[str]) -> tuple[socket.socket | None, int]:
+    """The connection that a new fork belongs to, and the fork's number; 0 if there is none."""
+    try:
+        server = connection_to(server_name(os.environ))
+        request = {"arguments": arguments, "cwd": str(Path.cwd()), "environment": {**os.environ}}
+        socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2])
+        return server, int(server.recv(LONGEST) or 0)
+    except OSError:
+        return None, 0
+
+
+def signal_to(kernel: int, number: int) -> None:
+    """Signal a kernel and what it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(kernel, number)
+
+
+def connection_to(name: str) -> socket.socket:
+    """A connection to the server of this name, which is started if need be.
+
+    Raises OSError if there is none to be had.
+    """
+    starting = None
+    while True:
+        has_ended = starting and starting.poll() is not None  # also where another was first
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            connection.connect(f"\0{name}")
+        except ConnectionRefusedError:
+            connection.close()
+            if has_ended:
+                raise
+        else:
+            if not is_ours(connection):
+                raise PermissionError(f"the server {name} is another user's")
+            return connection
+        if starting is None:
+            starting = subprocess.Popen(
+                [sys.executable, "-m", "pipeline.fork_server", name, owner(os.environ)],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        time.sleep(0.02)
+
+
+def owner(environment: Mapping[str, str]) -> str:
+    return environment[VARIABLE].rpartition("-")[2]
+
+
+def end_as(status: int) -> None:
+    """End as the kernel did: with its exit status, or by the signal that ended it."""
+    if status < 0:
+        with contextlib.suppress(OSError):  # nobody handles the one that kills
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    sys.exit(status)
+
+
+# ---- the server ----
+
+
+class Server:
+    """Forks a kernel for each connection, and tells it how the kernel ended."""
+
+    def __init__(self, name: str, owner_pid: int) -> None:
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(f"\0{name}")  # raises OSError where another serves already
+        self.listener.listen()
+        self.kernels: set[int] = set()
+        # Not epoll, whose state a fork would share.
+        self.watched = selectors.PollSelector()
+        self.watch(os.pidfd_open(owner_pid), self.end)
+        self.watch(self.listener, self.accept)
+
+    def watch(self, what: socket.socket | int, react: Callable[[], dict | None]) -> None:
+        self.watched.register(what, selectors.EVENT_READ, react)
+
+    def serve(self) -> dict:
+        """Wait for requests. Returns in the forks alone: in each, its request."""
+        while True:
+            for key, _ in self.watched.select():
+                # One before it may have closed this one, and opened another by its number.
+                if self.watched.get_map().get(key.fd) == key and (request := key.data()):
+                    return request
+
+    def accept(self) -> None:
+        connection, _ = self.listener.accept()
+        if is_ours(connection):
+            self.watch(connection, partial(self.fork, connection))
+        else:
+            connection.close()
+
+    def fork(self, connection: socket.socket) -> dict | None:
+        self.watched.unregister(connection)
+        try:
+            message, descriptors, *_ = socket.recv_fds(connection, LONGEST, 3)
+        except OSError:
+            message = b""
+        if not message:  # who asked is gone
+            connection.close()
+            return None
+        kernel = os.fork()
+        if not kernel:
+            self.close(connection)
+            for number, descriptor in enumerate(descriptors):
+                os.dup2(descriptor, number)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        # A group of its own, for signals. Whoever comes first sees to that.
+        with contextlib.suppress(OSError):
+            os.setpgid(kernel, kernel)
+        if not kernel:
+            return json.loads(message)
+        self.kernels.add(kernel)
+        self.watch(connection, partial(self.kill, connection, kernel))
+        ended = os.pidfd_open(kernel)
+        self.watch(ended, partial(self.bury, ended, connection, kernel))
+        with contextlib.suppress(OSError):
+            connection.send(str(kernel).encode())
+        return None
+
+    def close(self, connection: socket.socket) -> None:
+        """In a fork: give up what is the server's."""
+        for key in list(self.watched.get_map().values()):
+            os.close(key.fd) if isinstance(key.fileobj, int) else key.fileobj.close()
+        connection.close()
+
+    def kill(self, connection: socket.socket, kernel: int) -> None:
+        """End a kernel: who asked for it is gone, for they say nothing."""
+        self.watched.unregister(connection)
+        signal_to(kernel, signal.SIGKILL)
+
+    def bury(self, ended: int, connection: socket.socket, kernel: int) -> None:
+        """Tell how a kernel ended."""
+        _, status = os.waitpid(kernel, 0)
+        self.kernels.remove(kernel)
+        self.watched.unregister(ended)
+        os.close(ended)
+        if connection in self.watched.get_map():
+            self.watched.unregister(connection)
+        with contextlib.suppress(OSError), connection:
+            connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+    def end(self) -> None:
+        """The owner is gone."""
+        for kernel in self.kernels:
+            signal_to(kernel, signal.SIGKILL)
+        sys.exit()
+
+
+def become_kernel(arguments: list[str], cwd: str, environment: Mapping[str, str]) -> None:
+    """In a fork: be the kernel that Jupyter asked for, until that ends."""
+    import ipykernel_launcher
+    import numpy as np
+    from ipykernel.kernelapp import launch_new_instance
+
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment, JPY_PARENT_PID=str(os.getppid()))
+    np.random.seed()  # noqa: NPY002 (numbers of its own; the standard library sees to itself)
+    sys.argv = [ipykernel_launcher.__file__, *arguments]
+    launch_new_instance()
+
+
+def serve(name: str, owner_pid: str) -> None:
+    server = Server(name, int(owner_pid))
+    os.environ.update(FOR_THE_IMPORTS)
+    del sys.path[0]  # this folder; IPython adds the kernel's
+    for library in IMPORTED:
+        importlib.import_module(library)
+    gc.freeze()  # so that a fork shares what there is
+    become_kernel(**server.serve())
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "-f":
+        main(sys.argv[1:])
+    else:
+        serve(*sys.argv[1:])
