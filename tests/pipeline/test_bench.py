@@ -182,6 +182,20 @@ def test_two_builds_are_compared_round_by_round():
     assert rows[1].count("|") == rows[0].count("|") == rows[2].count("|")
 
 
+def test_a_command_is_timed_in_both_checkouts_by_the_clock_alone(tmp_path, capsys):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    trees = [str(tmp_path / name) for name in ("old", "new")]
+    builds.main([*trees, "--rounds=2", "--run", "touch {scratch}/a && sleep 0.4", "ls > here"])
+    row = capsys.readouterr().out.splitlines()[-1]
+    old, new, ratio = re.search(r"\| ([\d.]+) → ([\d.]+) \(([\d.]+); ", row).groups()
+    assert float(old) >= 0.4 > float(new) and float(ratio) < 1
+    assert row.endswith("| – | – |")
+    assert (tmp_path / "new" / "here").exists() and not (tmp_path / "old" / "here").exists()
+    with pytest.raises(RuntimeError, match=r"exit 3 in .*old: gone"):
+        builds.main([*trees, "--rounds=1", "--run", "echo gone; exit 3"])
+
+
 def test_a_build_is_timed_with_the_memory_of_what_it_starts(tmp_path):
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
