@@ -113,6 +113,15 @@ def runs(pid: int) -> bool:
     return False
 
 
+def test_it_is_jupyters_own_kernel_by_name_and_abilities():
+    """Jupyter writes its name into a notebook that is saved."""
+    ours, theirs = (
+        specs.get_kernel_spec("python3").to_dict() for specs in (FORKED, KernelSpecManager())
+    )
+    assert ours.pop("argv")[-2:] == theirs.pop("argv")[-2:] == ["-f", "{connection_file}"]
+    assert ours == theirs
+
+
 def test_a_fork_is_as_a_kernel_that_was_started_by_itself_but_has_its_libraries(kernel):
     own = {"IPYTHONDIR": "of this one"}
     forked, alone = (kernel(specs, **own).says(FACTS) for specs in (FORKED, KernelSpecManager()))
