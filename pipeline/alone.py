@@ -8,9 +8,8 @@ the command may be what makes the environment.
 """
 
 import os
+import secrets
 import sys
-
-from fork_server import VARIABLE, owned_by_this_process
 
 try:
     import fcntl
@@ -44,5 +43,5 @@ if __name__ == "__main__":
         reason = error.strerror or error
         print(f"No lock can be had in this folder ({reason}): run one make at a time.", flush=True)
     # For the kernels of all that this make runs, also of a make in it: see fork_server.py.
-    os.environ.setdefault(VARIABLE, owned_by_this_process())
+    os.environ.setdefault("MNIST_FORK_SERVER", f"{secrets.token_hex(8)}-{os.getpid()}")
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 (the Makefile names the command)

@@ -101,10 +101,7 @@ def main(arguments: list[str]) -> None:
         os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *arguments])  # noqa: S606
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda number, _: signal_to(kernel, number))
-    try:
-        end_as(int(server.recv(LONGEST) or 1))
-    except OSError:  # the server was killed, and with it what it knew
-        sys.exit(1)
+    end_as(status_of_fork(server))
 
 
 def asked_for(arguments: list[str]) -> tuple[socket.socket | None, int]:
@@ -157,6 +154,22 @@ def connection_to(name: str) -> socket.socket:
 
 def owner(environment: Mapping[str, str]) -> str:
     return environment[VARIABLE].rpartition("-")[2]
+
+
+def status_of_fork(server: socket.socket) -> int:
+    """How the fork ended. If Jupyter is gone we end, and with the connection the fork."""
+    with selectors.PollSelector() as watched:
+        watched.register(server, selectors.EVENT_READ)
+        if jupyter := os.environ.get("JPY_PARENT_PID"):
+            with contextlib.suppress(ProcessLookupError):
+                watched.register(os.pidfd_open(int(jupyter)), selectors.EVENT_READ)
+        ready = watched.select()
+    if server not in [key.fileobj for key, _ in ready]:
+        return 1
+    try:
+        return int(server.recv(LONGEST) or 1)
+    except OSError:  # the server was killed, and with it what it knew
+        return 1
 
 
 def end_as(status: int) -> None:
@@ -268,10 +281,10 @@ def become_kernel(arguments: list[str], cwd: str, environment: Mapping[str, str]
 
     os.chdir(cwd)
     os.environ.clear()
-    os.environ.update(environment, JPY_PARENT_PID=str(os.getppid()))
+    os.environ.update(environment)
     np.random.seed()  # noqa: NPY002 (numbers of its own; the standard library sees to itself)
     sys.argv = [ipykernel_launcher.__file__, *arguments]
-    launch_new_instance()
+    launch_new_instance(parent_handle=os.getppid())  # it ends with the server
 
 
 def serve(name: str, owner_pid: str) -> None:

@@ -27,6 +27,7 @@ from pipeline.notebooks import code_cells, read
 pytestmark = pytest.mark.skipif(not can_fork(), reason="kernels are not forked here")
 
 FORKED = KernelSpecManager(kernel_dirs=[str(ROOT / "pipeline" / "jupyter" / "kernels")])
+ALONE = KernelSpecManager(kernel_dirs=[str(Path(sys.prefix) / "share" / "jupyter" / "kernels")])
 FACTS = """import os, sys
 modules = {name.partition(".")[0] for name in sys.modules}
 repr({
@@ -115,27 +116,23 @@ def runs(pid: int) -> bool:
 
 def test_it_is_jupyters_own_kernel_by_name_and_abilities():
     """Jupyter writes its name into a notebook that is saved."""
-    ours, theirs = (
-        specs.get_kernel_spec("python3").to_dict() for specs in (FORKED, KernelSpecManager())
-    )
+    ours, theirs = (specs.get_kernel_spec("python3").to_dict() for specs in (FORKED, ALONE))
     assert ours.pop("argv")[-2:] == theirs.pop("argv")[-2:] == ["-f", "{connection_file}"]
     assert ours == theirs
 
 
 def test_a_fork_is_as_a_kernel_that_was_started_by_itself_but_has_its_libraries(kernel):
     own = {"IPYTHONDIR": "of this one"}
-    forked, alone = (kernel(specs, **own).says(FACTS) for specs in (FORKED, KernelSpecManager()))
+    forked, alone = (kernel(specs, **own).says(FACTS) for specs in (FORKED, ALONE))
     assert (forked.pop("imported"), alone.pop("imported")) == (True, False)
     for facts in (forked, alone):
         assert facts.pop("parent") != facts.pop("pid")
-        for variable in ("JPY_PARENT_PID", "MPLBACKEND"):  # of Jupyter, and of IPython
-            facts["environment"].pop(variable, None)
     assert forked == alone
     assert forked["environment"]["IPYTHONDIR"] == "of this one"
 
 
 def test_a_fork_computes_the_same_bits_and_draws_as_any_kernel(kernel):
-    forked, alone = (kernel(specs).says(TRAINED) for specs in (FORKED, KernelSpecManager()))
+    forked, alone = (kernel(specs).says(TRAINED) for specs in (FORKED, ALONE))
     assert forked == alone
     assert forked[2] == 1
 
@@ -190,6 +187,23 @@ def test_a_fork_ends_with_what_jupyter_started(kernel):
     fork = killed.says("import os\nrepr(os.getpid())")
     assert runs(fork)
     killed.started.kill()
+    assert wait_for(lambda: not runs(fork), 10)
+
+
+def test_a_fork_ends_with_the_jupyter_that_asked_for_it(settings):
+    code = """if True:
+        from jupyter_client.manager import start_new_kernel
+        manager, client = start_new_kernel()
+        said = []
+        client.execute_interactive("import os; print(os.getpid())", output_hook=said.append)
+        print(*[each["content"].get("text", "") for each in said], flush=True)
+        input()"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as jupyter:
+        fork = int(jupyter.stdout.readline())
+        assert "fork_server" in Path(f"/proc/{fork}/cmdline").read_text(encoding="utf-8")
+        jupyter.kill()
     assert wait_for(lambda: not runs(fork), 10)
 
 

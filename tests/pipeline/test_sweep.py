@@ -204,7 +204,7 @@ import json, os, signal, time
 from pathlib import Path
 book = Path({book!r})
 with (book / "begun.txt").open("a") as log:
-    print(seed, num_steps, os.getppid(), file=log)
+    print(seed, num_steps, os.environ["JPY_PARENT_PID"], file=log)  # who started the kernel
 threads = {{name: os.environ[name] for name in {variables}}}
 """
 WORKS = """
