@@ -6,8 +6,9 @@ usage: python -IS pipeline/fork_server.py -f CONNECTION_FILE    what Jupyter sta
 Importing TensorFlow, with what Keras takes along, is 3.3 seconds of a core, and every chapter does
 it. A build, its tests and a sweep run dozens. So the first kernel has a server started, which
 imports once and forks a kernel for each request. It ends with its owner, the make or the sweep
-that `VARIABLE` names. Nothing else changes: a kernel gets the environment, the folder and the
-arguments that Jupyter gave, and anyone who has another environment has another server.
+that `VARIABLE` names, or when there has been no kernel for a while. Nothing else changes: a kernel
+gets the environment, the folder and the arguments that Jupyter gave, and anyone who has another
+environment has another server.
 
 Where there is none to be had, the kernel begins as it always does.
 """
@@ -46,6 +47,7 @@ OF_ONE_RUN = (
     "OLDPWD",
     "PATH",
     "PWD",
+    "PYTEST_",
     "_",
 )
 IMPORTED = (
@@ -60,6 +62,7 @@ FOR_THE_IMPORTS = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
+IDLE = 30  # seconds without a kernel, after which a server gives its memory back
 LONGEST = 2**20  # bytes of a message; Linux sends none that is
 
 
@@ -203,7 +206,10 @@ class Server:
     def serve(self) -> dict:
         """Wait for requests. Returns in the forks alone: in each, its request."""
         while True:
-            for key, _ in self.watched.select():
+            ready = self.watched.select(IDLE)
+            if not ready and not self.kernels:
+                sys.exit()
+            for key, _ in ready:
                 # One before it may have closed this one, and opened another by its number.
                 if self.watched.get_map().get(key.fd) == key and (request := key.data()):
                     return request

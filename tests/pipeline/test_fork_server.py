@@ -19,6 +19,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 from small_book import make, write_book, write_chapter
 
+from pipeline import fork_server
 from pipeline.contents import ROOT
 from pipeline.fork_server import IMPORTED, VARIABLE, server_name
 from pipeline.kernel import book_environment, can_fork
@@ -153,7 +154,8 @@ def test_each_fork_has_random_numbers_of_its_own(kernel):
 
 def test_an_interrupt_reaches_the_cell_and_the_kernel_goes_on(kernel):
     interrupted = kernel()
-    interrupted.client.execute("import time\nprint('in')\ntime.sleep(60)")
+    code = "import time\nprint('in')\ntime.sleep(60)"
+    interrupted.client.execute(code, stop_on_error=False)  # else Jupyter drops the next cell, too
     while interrupted.client.get_iopub_msg(timeout=60)["header"]["msg_type"] != "stream":
         pass
     interrupted.manager.interrupt_kernel()
@@ -216,6 +218,34 @@ def test_server_and_forks_end_with_their_owner(kernel):
     assert wait_for(lambda: not any(map(runs, pids)), 10)
 
 
+def test_a_server_without_kernels_gives_its_memory_back(monkeypatch):
+    """As with the servers of environments that only one run had."""
+    name = f"{secrets.token_hex(8)}-{os.getpid()}"
+    monkeypatch.setattr(fork_server, "IDLE", 0.05)
+    server = fork_server.Server(name, os.getpid())
+    server.kernels.add(-1)
+    with pytest.raises(TimeoutError):
+        after(0.5, server.serve)
+    server.kernels.clear()
+    with server.listener, pytest.raises(SystemExit):
+        after(10, server.serve)
+
+
+def after(seconds: float, serve: Callable[[], object]) -> None:
+    """Interrupt what waits too long."""
+
+    def give_up(*_):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        serve()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_without_its_server_a_fork_does_not_go_on(kernel):
     """As after a machine had no memory left: nothing would know how the kernel ends."""
     lost = kernel(**{VARIABLE: f"{secrets.token_hex(8)}-{os.getpid()}"})
@@ -235,7 +265,8 @@ def test_where_no_server_is_to_be_had_the_kernel_begins_as_always(kernel, owner:
 
 def test_what_steers_a_library_when_it_is_imported_is_part_of_a_servers_name(settings):
     name = server_name(settings)
-    assert name == server_name(settings | {"KERAS_HOME": "x", "PWD": "x", "MNIST_MIRRORS": "x"})
+    for variable in ("KERAS_HOME", "PWD", "MNIST_MIRRORS", "PYTEST_CURRENT_TEST"):
+        assert name == server_name(settings | {variable: "another"}), variable
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_GPU_THREADS", "HOME", "LANG"):
         assert name != server_name(settings | {variable: "another"}), variable
 
