@@ -155,12 +155,15 @@ def test_each_fork_has_random_numbers_of_its_own(kernel):
 def test_an_interrupt_reaches_the_cell_and_the_kernel_goes_on(kernel):
     interrupted = kernel()
     code = "import time\nprint('in')\ntime.sleep(60)"
-    interrupted.client.execute(code, stop_on_error=False)  # else Jupyter drops the next cell, too
+    # If it stopped on errors, Jupyter would drop the next cell, too.
+    asked = interrupted.client.execute(code, stop_on_error=False)
     while interrupted.client.get_iopub_msg(timeout=60)["header"]["msg_type"] != "stream":
         pass
     interrupted.manager.interrupt_kernel()
-    reply = interrupted.client.get_shell_msg(timeout=30)["content"]
-    assert reply["ename"] == "KeyboardInterrupt"
+    reply = {"parent_header": {}}
+    while reply["parent_header"].get("msg_id") != asked:
+        reply = interrupted.client.get_shell_msg(timeout=30)
+    assert reply["content"]["ename"] == "KeyboardInterrupt"
     assert interrupted.says("repr(1 + 1)") == 2
 
 
