@@ -50,20 +50,15 @@ OF_ONE_RUN = (
     "PYTEST_",
     "_",
 )
-IMPORTED = (
-    "ipykernel.kernelapp",
-    "matplotlib.pyplot",
-    "pandas",
-    "sklearn.linear_model",
-    "tensorflow",
-)
+# Of the book's own environment. Where Keras finds more, such as pandas, it imports that, too.
+IMPORTED = ("ipykernel.kernelapp", "matplotlib.pyplot", "sklearn.linear_model", "tensorflow")
 # As the kernel would set them, before its first import.
 FOR_THE_IMPORTS = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 IDLE = 30  # seconds without a kernel, after which a server gives its memory back
-LONGEST = 2**20  # bytes of a message; Linux sends none that is
+LONGEST = 2**20  # bytes of a message: more than Linux sends in one
 
 
 def owned_by_this_process() -> str:
@@ -294,6 +289,7 @@ def become_kernel(arguments: list[str], cwd: str, environment: Mapping[str, str]
 
 
 def serve(name: str, owner_pid: str) -> None:
+    """Be the server of this name, unless there is one; and in its forks, their kernels."""
     server = Server(name, int(owner_pid))
     os.environ.update(FOR_THE_IMPORTS)
     del sys.path[0]  # this folder; IPython adds the kernel's

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -274,9 +275,12 @@ def test_what_steers_a_library_when_it_is_imported_is_part_of_a_servers_name(set
         assert name != server_name(settings | {variable: "another"}), variable
 
 
-def test_what_the_server_imports_is_there():
-    for library in IMPORTED:
-        __import__(library)
+@pytest.mark.parametrize("library", IMPORTED)
+def test_what_the_server_imports_is_there_without_the_workshop(library: str):
+    __import__(library)
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    providers = packages_distributions()[library.partition(".")[0]]
+    assert any(f"\n{each.replace('_', '-')}==" in lock for each in providers)
 
 
 def test_the_chapters_of_a_build_are_forks_of_one_server(tmp_path, settings):
