@@ -165,9 +165,13 @@ test-code: $(EXECUTED)
 WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=http://127.0.0.1:9/ \
     PATH="$(abspath $(VENV)/bin)"
 
+# By its name, which pipeline.kernel sees to, and not pytest's own interpreter, as by pyproject.toml.
+KERNELS_OF_OURS := --override-ini=addopts=--strict-markers
+
 test-notebooks: $(BUILD)/html/index.html
 	@$(RUN) pipeline.prepare $(BUILD) $(PARAMETERS)
-	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest --nbval-lax $(BUILD)/prepared
+	OMP_NUM_THREADS=1 $(WITHOUT_MNIST) $(RUN) pipeline.kernel pytest $(KERNELS_OF_OURS) \
+	    --nbval-lax $(BUILD)/prepared
 
 test-site: whole-site
 	$(RUN) pytest $(OF_THE_SITE)
