@@ -152,7 +152,7 @@ def test_saving_changes_nothing_but_what_the_reader_changed(lab, browser: Browse
     expect(first).to_contain_text("A simple convolutional network", timeout=60_000)
     written = notebook.stat().st_mtime_ns
     first.click()
-    page.keyboard.press("Control+s")
+    save(page)
     assert wait_for(lambda: is_saved(notebook, written))
     assert notebook.read_bytes() == before
 
@@ -161,12 +161,23 @@ def test_saving_changes_nothing_but_what_the_reader_changed(lab, browser: Browse
     page.keyboard.press("Control+End")
     page.keyboard.type("Mine.")
     written = notebook.stat().st_mtime_ns
-    page.keyboard.press("Control+s")
+    save(page)
     assert wait_for(lambda: is_saved(notebook, written))
     page.close()
     was, now = json.loads(before), json.loads(notebook.read_text(encoding="utf-8"))
     assert "".join(now["cells"][0]["source"]) == "".join(was["cells"][0]["source"]) + "Mine."
     assert now | {"cells": now["cells"][1:]} == was | {"cells": was["cells"][1:]}
+
+
+def save(page) -> None:
+    """Save, and wait until JupyterLab knows that it has: until then it saves nothing more."""
+
+    def is_the_answer(response) -> bool:
+        return response.request.method == "PUT" and "/api/contents/" in response.url
+
+    with page.expect_response(is_the_answer, timeout=60_000) as answer:
+        page.keyboard.press("Control+s")
+    answer.value.finished()
 
 
 def is_saved(notebook: Path, before: int) -> bool:
