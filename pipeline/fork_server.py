@@ -6,9 +6,9 @@ usage: python -IS pipeline/fork_server.py -f CONNECTION_FILE    what Jupyter sta
 Importing TensorFlow, with what Keras takes along, is 3.3 seconds of a core, and every chapter does
 it. A build, its tests and a sweep run dozens. So the first kernel has a server started, which
 imports once and forks a kernel for each request. It ends with its owner, the make or the sweep
-that `VARIABLE` names, or when there has been no kernel for a while. Nothing else changes: a kernel
-gets the environment, the folder and the arguments that Jupyter gave, and anyone who has another
-environment has another server.
+that `VARIABLE` names, or when there has been no kernel for a while. A kernel gets the environment,
+the folder and the arguments that Jupyter gave, and anyone who has another environment has another
+server. What forks have in common beside the libraries is the seed of Python's hashes.
 
 Where there is none to be had, the kernel begins as it always does.
 """
@@ -94,12 +94,22 @@ def is_ours(connection: socket.socket) -> bool:
 
 def main(arguments: list[str]) -> None:
     """Be a kernel: by a fork of the server's, with its signals and its end; or else ourselves."""
+    jupyter = watch_of_jupyter()
     server, kernel = asked_for(arguments) if os.environ.get(VARIABLE) else (None, 0)
     if not kernel:
         os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *arguments])  # noqa: S606
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda number, _: signal_to(kernel, number))
-    end_as(status_of_fork(server))
+    end_as(status_of_fork(server, jupyter))
+
+
+def watch_of_jupyter() -> int | None:
+    """A descriptor that tells when Jupyter is gone, which ends us; None if it wants no end."""
+    try:
+        asked = os.environ.get("JPY_PARENT_PID")
+        return os.pidfd_open(int(asked)) if asked else None
+    except ProcessLookupError:
+        sys.exit(1)
 
 
 def asked_for(arguments: list[str]) -> tuple[socket.socket | None, int]:
@@ -154,13 +164,12 @@ def owner(environment: Mapping[str, str]) -> str:
     return environment[VARIABLE].rpartition("-")[2]
 
 
-def status_of_fork(server: socket.socket) -> int:
+def status_of_fork(server: socket.socket, jupyter: int | None) -> int:
     """How the fork ended. If Jupyter is gone we end, and with the connection the fork."""
     with selectors.PollSelector() as watched:
         watched.register(server, selectors.EVENT_READ)
-        if jupyter := os.environ.get("JPY_PARENT_PID"):
-            with contextlib.suppress(ProcessLookupError):
-                watched.register(os.pidfd_open(int(jupyter)), selectors.EVENT_READ)
+        if jupyter is not None:
+            watched.register(jupyter, selectors.EVENT_READ)
         ready = watched.select()
     if server not in [key.fileobj for key, _ in ready]:
         return 1
@@ -210,7 +219,11 @@ class Server:
                     return request
 
     def accept(self) -> None:
-        connection, _ = self.listener.accept()
+        try:
+            connection, _ = self.listener.accept()
+        except OSError:  # too many open files: some kernel will end
+            time.sleep(0.1)
+            return
         if is_ours(connection):
             self.watch(connection, partial(self.fork, connection))
         else:
@@ -225,7 +238,13 @@ class Server:
         if not message:  # who asked is gone
             connection.close()
             return None
-        kernel = os.fork()
+        try:
+            kernel = os.fork()
+        except OSError:  # no memory for one more: whoever asked tries without us
+            for descriptor in descriptors:
+                os.close(descriptor)
+            connection.close()
+            return None
         if not kernel:
             self.close(connection)
             for number, descriptor in enumerate(descriptors):
@@ -274,14 +293,20 @@ class Server:
         sys.exit()
 
 
-def become_kernel(arguments: list[str], cwd: str, environment: Mapping[str, str]) -> None:
-    """In a fork: be the kernel that Jupyter asked for, until that ends."""
+def become_kernel(
+    arguments: list[str], cwd: str, environment: Mapping[str, str], by_imports: Mapping[str, str]
+) -> None:
+    """In a fork: be the kernel that Jupyter asked for, until that ends.
+
+    ``by_imports`` are the variables that libraries set when they are imported.
+    """
     import ipykernel_launcher
     import numpy as np
     from ipykernel.kernelapp import launch_new_instance
 
     os.chdir(cwd)
     os.environ.clear()
+    os.environ.update(by_imports)
     os.environ.update(environment)
     np.random.seed()  # noqa: NPY002 (numbers of its own; the standard library sees to itself)
     sys.argv = [ipykernel_launcher.__file__, *arguments]
@@ -293,10 +318,12 @@ def serve(name: str, owner_pid: str) -> None:
     server = Server(name, int(owner_pid))
     os.environ.update(FOR_THE_IMPORTS)
     del sys.path[0]  # this folder; IPython adds the kernel's
+    before = set(os.environ)
     for library in IMPORTED:
         importlib.import_module(library)
+    by_imports = {name: value for name, value in os.environ.items() if name not in before}
     gc.freeze()  # so that a fork shares what there is
-    become_kernel(**server.serve())
+    become_kernel(**server.serve(), by_imports=by_imports)
 
 
 if __name__ == "__main__":

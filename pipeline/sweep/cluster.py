@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections import deque
@@ -125,7 +126,8 @@ def client(scheduler: str | None, workers: int) -> Iterator[Client]:
             threads_per_worker=1,  # one run at a time
             memory_limit=0,  # Dask sees the memory of its workers, not of their kernels
             dashboard_address="127.0.0.1:0",  # any free port, and nobody else's to see
-            env=threads_for_each_of(workers) | {VARIABLE: owned_by_this_process()},
+            env=threads_for_each_of(workers)
+            | {VARIABLE: os.environ.get(VARIABLE, owned_by_this_process())},
         ) as cluster,
         Client(cluster) as made,
     ):

@@ -7,6 +7,7 @@ import contextlib
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ FORKED = KernelSpecManager(kernel_dirs=[str(ROOT / "pipeline" / "jupyter" / "ker
 ALONE = KernelSpecManager(kernel_dirs=[str(Path(sys.prefix) / "share" / "jupyter" / "kernels")])
 FACTS = """import os, sys
 modules = {name.partition(".")[0] for name in sys.modules}
+import sklearn.linear_model, tensorflow  # they set variables
 repr({
     "imported": "tensorflow" in modules,
     "environment": dict(os.environ),
@@ -45,6 +47,7 @@ repr({
     "leads": os.getpgid(0) == os.getpid(),
     "open": sorted(os.readlink(f"/proc/self/fd/{n}").partition(":")[0] for n in (0, 1, 2)),
 })"""
+PIPED = {"check": True, "capture_output": True, "encoding": "utf-8"}
 TRAINED = """import matplotlib.pyplot as plt
 import tensorflow as tf
 from mnist_helpers.device import set_seed, use_device
@@ -220,6 +223,30 @@ def test_server_and_forks_end_with_their_owner(kernel):
         assert all(map(runs, pids))
         owner.kill()
     assert wait_for(lambda: not any(map(runs, pids)), 10)
+
+
+def test_a_server_that_cannot_fork_goes_on_and_whoever_asked_has_an_end_of_it(monkeypatch):
+    name = f"{secrets.token_hex(8)}-{os.getpid()}"
+    server = fork_server.Server(name, os.getpid())
+
+    def no_memory():
+        raise BlockingIOError("no memory")
+
+    monkeypatch.setattr(os, "fork", no_memory)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asks, server.listener:
+        asks.connect(f"\0{name}")
+        socket.send_fds(asks, [b"{}"], [0, 1, 2])
+        with pytest.raises(TimeoutError):
+            after(0.5, server.serve)
+        assert asks.recv(10) == b""
+    assert server.kernels == set()
+
+
+def test_a_kernel_whose_jupyter_is_gone_does_not_begin(settings):
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], **PIPED)
+    command = [sys.executable, "-IS", str(ROOT / "pipeline" / "fork_server.py"), "-f", "none"]
+    ends = subprocess.run(command, env=settings | {"JPY_PARENT_PID": gone.stdout.strip()})
+    assert ends.returncode == 1
 
 
 def test_a_server_without_kernels_gives_its_memory_back(monkeypatch):
