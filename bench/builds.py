@@ -8,8 +8,8 @@ one training step (with --full: of as many as the book has) once in each, in tur
 minute slows both. Needs an operating system that counts what children use: not Windows.
 
 With --run it is a command of the shell that is timed, such as "make -j2 book BUILD={scratch}", in
-each folder; {scratch} is an empty one. Of it only the clock counts: the kernels that it has forked
-are no children of its.
+each folder; {scratch} is an empty one. Of it only the clock counts: kernels that are forks are not
+the command's children.
 """
 
 from __future__ import annotations
@@ -135,6 +135,11 @@ def main(arguments: list[str]) -> None:
         "--run", nargs="+", metavar="COMMAND", help="one for both, or one for each"
     )
     asked = parser.parse_args(arguments)
+    if asked.run and (len(asked.run) > 2 or asked.chapters or asked.full):
+        parser.error(
+            f"--run has {len(asked.run)} commands; it takes one for both checkouts, or one for "
+            "each, and goes with --rounds alone."
+        )
     trees = asked.old.resolve(), asked.new.resolve()
     if asked.run:
         commands = asked.run[0], asked.run[-1]

@@ -34,8 +34,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIABLE = "MNIST_FORK_SERVER"  # TOKEN-PID of the owner; without it, there is no server
-# What differs from run to run. No library reads any of it when it is imported, but for Keras,
-# which finds an empty folder in each.
+# How the names begin of what differs from run to run and changes no import: Keras finds an empty
+# folder in each `KERAS_HOME`, and what ipykernel reads of Jupyter's a fork is told again.
 OF_ONE_RUN = (
     "IPYTHONDIR",
     "JPY_",
@@ -135,6 +135,7 @@ def connection_to(name: str) -> socket.socket:
     Raises OSError if there is none to be had.
     """
     starting = None
+    owner = os.environ[VARIABLE].rpartition("-")[2]
     while True:
         has_ended = starting and starting.poll() is not None  # also where another was first
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -150,7 +151,7 @@ def connection_to(name: str) -> socket.socket:
             return connection
         if starting is None:
             starting = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.fork_server", name, owner(os.environ)],
+                [sys.executable, "-m", "pipeline.fork_server", name, owner],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -158,10 +159,6 @@ def connection_to(name: str) -> socket.socket:
                 start_new_session=True,
             )
         time.sleep(0.02)
-
-
-def owner(environment: Mapping[str, str]) -> str:
-    return environment[VARIABLE].rpartition("-")[2]
 
 
 def status_of_fork(server: socket.socket, jupyter: int | None) -> int:
@@ -230,31 +227,27 @@ class Server:
             connection.close()
 
     def fork(self, connection: socket.socket) -> dict | None:
+        """Fork a kernel as asked. Returns in the fork alone: its request."""
         self.watched.unregister(connection)
+        message, descriptors, kernel = b"", [], None
         try:
             message, descriptors, *_ = socket.recv_fds(connection, LONGEST, 3)
-        except OSError:
-            message = b""
-        if not message:  # who asked is gone
-            connection.close()
-            return None
-        try:
-            kernel = os.fork()
-        except OSError:  # no memory for one more: whoever asked tries without us
-            for descriptor in descriptors:
-                os.close(descriptor)
-            connection.close()
-            return None
-        if not kernel:
+            kernel = os.fork() if message else None  # there is none when whoever asked is gone
+        except OSError:  # such as no memory for one more: whoever asked tries without us
+            pass
+        if kernel == 0:
             self.close(connection)
             for number, descriptor in enumerate(descriptors):
                 os.dup2(descriptor, number)
         for descriptor in descriptors:
             os.close(descriptor)
+        if kernel is None:
+            connection.close()
+            return None
         # A group of its own, for signals. Whoever comes first sees to that.
         with contextlib.suppress(OSError):
             os.setpgid(kernel, kernel)
-        if not kernel:
+        if kernel == 0:
             return json.loads(message)
         self.kernels.add(kernel)
         self.watch(connection, partial(self.kill, connection, kernel))

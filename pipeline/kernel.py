@@ -84,12 +84,8 @@ def can_fork() -> bool:
     On macOS its libraries do not allow that, Windows does not know it, and with CUDA we have not
     tried it.
     """
-    return sys.platform == "linux" and hasattr(os, "pidfd_open") and not built_for_gpus()
-
-
-def built_for_gpus() -> bool:
-    """Whether the TensorFlow that is installed has GPU kernels."""
-    return not any(importlib.metadata.distributions(name="tensorflow-cpu"))
+    without_gpu = any(importlib.metadata.distributions(name="tensorflow-cpu"))
+    return sys.platform == "linux" and hasattr(os, "pidfd_open") and without_gpu
 
 
 def enter_book_environment(settings: Path) -> None:

@@ -196,6 +196,13 @@ def test_a_command_is_timed_in_both_checkouts_by_the_clock_alone(tmp_path, capsy
         builds.main([*trees, "--rounds=1", "--run", "echo gone; exit 3"])
 
 
+@pytest.mark.parametrize("more", [["b", "c"], ["--full"], ["--chapters=03-mlp"]])
+def test_a_command_is_one_or_two_and_no_chapter(more, capsys):
+    with pytest.raises(SystemExit):
+        builds.main(["old", "new", "--run", "a", *more])
+    assert "one for each, and goes with --rounds alone" in capsys.readouterr().err
+
+
 def test_a_build_is_timed_with_the_memory_of_what_it_starts(tmp_path):
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import re
 import secrets
 import signal
 import socket
@@ -14,11 +15,13 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import nbformat
 import pytest
 from conftest import wait_for
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
+from nbformat.v4 import new_code_cell, new_notebook
 from small_book import make, write_book, write_chapter
 
 from pipeline import fork_server
@@ -47,7 +50,6 @@ repr({
     "leads": os.getpgid(0) == os.getpid(),
     "open": sorted(os.readlink(f"/proc/self/fd/{n}").partition(":")[0] for n in (0, 1, 2)),
 })"""
-PIPED = {"check": True, "capture_output": True, "encoding": "utf-8"}
 TRAINED = """import matplotlib.pyplot as plt
 import tensorflow as tf
 from mnist_helpers.device import set_seed, use_device
@@ -243,9 +245,10 @@ def test_a_server_that_cannot_fork_goes_on_and_whoever_asked_has_an_end_of_it(mo
 
 
 def test_a_kernel_whose_jupyter_is_gone_does_not_begin(settings):
-    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], **PIPED)
+    say = "import os; print(os.getpid())"
+    gone = subprocess.check_output([sys.executable, "-c", say], encoding="utf-8")
     command = [sys.executable, "-IS", str(ROOT / "pipeline" / "fork_server.py"), "-f", "none"]
-    ends = subprocess.run(command, env=settings | {"JPY_PARENT_PID": gone.stdout.strip()})
+    ends = subprocess.run(command, env=settings | {"JPY_PARENT_PID": gone.strip()})
     assert ends.returncode == 1
 
 
@@ -322,6 +325,24 @@ def test_the_chapters_of_a_build_are_forks_of_one_server(tmp_path, settings):
         for name in ("01-data", "06-deeper-cnn")
     }
     assert len(said) == 1 and said.pop().endswith(" True\n")
+
+
+def test_nbval_as_make_calls_it_runs_notebooks_in_forks(tmp_path, settings):
+    """By pyproject.toml it would take pytest's own interpreter, and no kernel that we name."""
+    notebook = new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": ""}})
+    notebook.cells = [new_code_cell("import sys\nassert 'tensorflow' in sys.modules")]
+    nbformat.write(notebook, tmp_path / "any.ipynb")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    options = re.search(r"^KERNELS_OF_OURS := (.+)$", makefile, re.MULTILINE)[1].split()
+    command = ["pytest", "-c", "pyproject.toml", *options, "--nbval-lax", tmp_path / "any.ipynb"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.kernel", *command],
+        cwd=ROOT,
+        env=settings,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
 
 
 def test_each_make_owns_a_server_and_a_make_in_it_shares_that(tmp_path):

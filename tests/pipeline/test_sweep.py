@@ -27,6 +27,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from mnist_helpers.metrics import mean_interval
 from pipeline import fingerprint, notebooks, run_chapter
 from pipeline.contents import ROOT
+from pipeline.fork_server import VARIABLE
 from pipeline.notebooks import ChapterError
 from pipeline.sweep import cluster as the_cluster
 from pipeline.sweep import definition, worker
@@ -174,6 +175,24 @@ def test_workers_times_threads_never_exceed_the_cores(monkeypatch):
             sweep([], "nowhere", workers=workers)
     with pytest.raises(SweepError, match="Give --workers or --scheduler"):
         sweep([], "nowhere", workers=2, scheduler="tcp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("said", ["", "51a6-4711", None])
+def test_the_workers_kernels_have_the_fork_server_that_the_user_or_make_named(monkeypatch, said):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if said is not None:
+        monkeypatch.setenv(VARIABLE, said)
+    given = {}
+
+    def cluster_of(env: dict[str, str], **_):
+        given.update(env)
+        raise InterruptedError
+
+    monkeypatch.setattr(the_cluster, "LocalCluster", cluster_of)
+    with pytest.raises(InterruptedError), the_cluster.client(None, 1):
+        pass
+    owned = given[VARIABLE].endswith(f"-{os.getpid()}")
+    assert owned if said is None else given[VARIABLE] == said
 
 
 def test_a_place_where_we_may_not_write_is_known_before_anything_runs(tmp_path: Path, capsys):
