@@ -9,6 +9,7 @@
 #   make quick         the tests that need neither TensorFlow, a browser nor a run, and ruff
 #   make test-faults   the faults that take minutes to provoke
 #   make bench         time the training beside Keras and PyTorch
+#   make bench OLD=x   and then this book beside the older one in the folder x: hours
 #   make kept          the results that are too long for every build, made again: hours
 #   make lab           the chapters in JupyterLab, each in a copy of your own
 #   make format        bring code and notebooks into the form that git keeps
@@ -193,9 +194,27 @@ $(PEERS)/.ready: bench/requirements.txt | $(READY)
 	$(PEERS)/bin/pip install --quiet --requirement $<
 	@touch $@
 
-bench: $(READY) $(PEERS)/.ready
+# What is timed in an older checkout, too; {scratch} is an empty folder. The page of chapter 5 that
+# trains one seed after another was once all of the chapter.
+OLD ?=
+ROUNDS ?= 5
+BESIDE_OLD = $(RUN) bench.builds "$(OLD)" . --rounds $(ROUNDS)
+ANEW := make VENV={scratch}/venv {scratch}/venv/.ready
+MANY_SEEDS := if [ -e chapters/05-luck.ipynb ]; then page=05-luck; else page=05-simple-cnn; fi
+EIGHT_RUNS := $(MANY_SEEDS); .venv/bin/python -m pipeline.sweep $$page {scratch} --workers 2 \
+    -p num_steps 1 -p num_seeds 2 -p seed 0,2,4,6,8,10,12,14
+
+bench: $(READY) $(PEERS)/.ready $(if $(OLD),$(WORKSHOP))
 	$(RUN) bench.speed --peers $(PEERS)/bin/python
 	$(RUN) bench.page
+ifneq ($(OLD),)
+	$(if $(wildcard $(OLD)/.venv),,$(error OLD is "$(OLD)"; no .venv is there, `make workshop` in that folder makes one))
+	$(BESIDE_OLD)
+	$(BESIDE_OLD) --run '$(ANEW)'
+	$(BESIDE_OLD) --run '$(EIGHT_RUNS)'
+	$(BESIDE_OLD) --run 'make -j2 book BUILD={scratch}'
+	$(BESIDE_OLD) --run 'make test'
+endif
 
 # ---- what is kept in git, for it takes too long for every build ----
 

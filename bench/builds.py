@@ -103,7 +103,7 @@ def side_by_side(rounds: Mapping[str, Sequence[tuple[Reading, Reading]]]) -> str
             compared([(getattr(old, kind.name), getattr(new, kind.name)) for old, new in pairs])
             for kind in fields(Reading)
         ]
-        rows.append([work, *kinds])
+        rows.append([work.replace("|", r"\|"), *kinds])
     return table(["work", "seconds", "seconds of the cores", "megabytes"], rows)
 
 
@@ -141,6 +141,11 @@ def main(arguments: list[str]) -> None:
             "each, and goes with --rounds alone."
         )
     trees = asked.old.resolve(), asked.new.resolve()
+    for tree in trees:
+        if not (tree if asked.run else tree / ".venv").is_dir():
+            parser.error(
+                f"{tree} is no checkout with a .venv of its own; `make workshop` makes one there."
+            )
     if asked.run:
         commands = asked.run[0], asked.run[-1]
         works = {

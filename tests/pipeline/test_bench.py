@@ -196,6 +196,19 @@ def test_a_command_is_timed_in_both_checkouts_by_the_clock_alone(tmp_path, capsy
         builds.main([*trees, "--rounds=1", "--run", "echo gone; exit 3"])
 
 
+def test_a_pipe_in_a_command_is_no_new_cell(tmp_path, capsys):
+    builds.main([str(tmp_path), str(tmp_path), "--rounds=1", "--run", "echo a | cat"])
+    assert capsys.readouterr().out.splitlines()[-1].startswith(r"| echo a \| cat | 0.")
+
+
+@pytest.mark.parametrize("run", [[], ["--run", "true"]])
+def test_a_folder_that_is_no_checkout_is_refused_before_anything_runs(run, tmp_path, capsys):
+    missing = tmp_path / "gone"
+    with pytest.raises(SystemExit):
+        builds.main([str(missing), str(tmp_path), *run])
+    assert f"{missing} is no checkout with a .venv of its own" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("more", [["b", "c"], ["--full"], ["--chapters=03-mlp"]])
 def test_a_command_is_one_or_two_and_no_chapter(more, capsys):
     with pytest.raises(SystemExit):

@@ -50,6 +50,24 @@ def test_make_kept_makes_all_that_is_kept_by_the_commands_that_it_names(tmp_path
         assert f"{whole}\n" in said, path.name
 
 
+def test_make_bench_times_an_older_checkout_where_one_is_named(tmp_path: Path):
+    assert "bench.speed" in make("-n", "bench") and "bench.builds" not in make("-n", "bench")
+    (tmp_path / ".venv").mkdir()
+    said = make("-n", "bench", f"OLD={tmp_path}", "ROUNDS=2")
+    beside = re.findall(rf'bench\.builds "{tmp_path}" \. --rounds 2(?: --run \'(.*)\')?\n', said)
+    works = ["", "make VENV=", "if [ -e chapters/05-luck", "make -j2 book", "make test"]
+    assert [work[: len(start)] for work, start in zip(beside, works, strict=True)] == works
+    refused = subprocess.run(
+        ["make", "-n", "bench", f"OLD={tmp_path}/gone"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert refused.returncode and "`make workshop` in that folder makes one" in refused.stderr
+    assert "bench.speed" not in refused.stdout  # nothing is measured before
+
+
 @pytest.mark.parametrize("asked", [[], ["GPU=1"]], ids=["CPU", "GPU"])
 def test_the_tensorflow_with_gpu_kernels_takes_the_place_of_the_other_where_it_is_asked_for(
     tmp_path: Path, asked: list[str]
