@@ -58,7 +58,7 @@ SHOWN := $(PAGES) $(wildcard chapters/*.bib chapters/_static chapters/_static/* 
 
 # What people ask for; and the steps that lead there.
 .PHONY: book pdf test quick test-faults bench kept lab format workshop lock links clean help
-.PHONY: site laid-out whole-book whole-site whole-pdf whole-test whole-laid-out test-code \
+.PHONY: site laid-out whole-book whole-site whole-pdf whole-test whole-laid-out test-code test-book \
     test-notebooks test-site data fingerprints always
 .DELETE_ON_ERROR:
 
@@ -155,12 +155,17 @@ FEW_STEPS := BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
 whole-test: $(WORKSHOP)
 	@echo "Testing code and book side by side: minutes; each part reports when it is done"
 	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line $(FEW_STEPS) \
-	    test-code test-notebooks test-site
+	    test-code test-notebooks test-site test-book
 
+OF_THE_BOOK := tests/book/test_papermill.py tests/pipeline/test_sweep_pages.py
 OF_THE_SITE := tests/site/test_site.py tests/site/test_editions.py
 
-test-code: $(EXECUTED)
-	OMP_NUM_THREADS=1 $(RUN) pytest -m "not long" tests $(addprefix --ignore=,$(OF_THE_SITE))
+# From the first minute, beside the making of the book, whose chapters then run one by one.
+test-code: $(WORKSHOP) $(BUILD)/data.json
+	OMP_NUM_THREADS=1 $(RUN) pytest -m "not long" tests $(addprefix --ignore=,$(OF_THE_BOOK) $(OF_THE_SITE))
+
+test-book: $(EXECUTED)
+	OMP_NUM_THREADS=1 $(RUN) pytest $(OF_THE_BOOK)
 
 # The site has the full data; nbval runs the chapters on the sample, which is quicker and tests that way, too.
 WITHOUT_MNIST := MNIST_CACHE_DIR="$(abspath $(BUILD)/no-data)" MNIST_MIRRORS=http://127.0.0.1:9/ \
