@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import symtable
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -45,14 +46,15 @@ class Statement:
     arguments_changed: frozenset[int | str]
 
 
-def statements(source: str) -> list[Statement]:
+@functools.lru_cache(maxsize=10_000)  # a rendering of the book asks for each cell five times
+def statements(source: str) -> tuple[Statement, ...]:
     """The statements of a cell.
 
     >>> one, = statements("total = sum(n * weight for n in numbers)")
     >>> sorted(one.set), sorted(one.used)
     (['total'], ['numbers', 'sum', 'weight'])
     """
-    return [_statement(node) for node in parsed(source).body]
+    return tuple(_statement(node) for node in parsed(source).body)
 
 
 def parsed(source: str) -> ast.Module:

@@ -90,13 +90,11 @@ def shifts_table(networks: Mapping[str, Read], test: Split) -> str:
     all test images that both read unmoved. The interval is of other images.
     """
     images = test.images.reshape(-1, FIELD, FIELD)
-    read_by = {
-        name: {
-            pixels: read(nudge(images, right=pixels).reshape(len(images), -1)) == test.classes
-            for pixels in [0, *SHIFTS]
-        }
-        for name, read in networks.items()
-    }
+    read_by = {name: {} for name in networks}
+    for pixels in [0, *SHIFTS]:
+        moved = nudge(images, right=pixels).reshape(len(images), -1)
+        for name, read in networks.items():
+            read_by[name][pixels] = read(moved) == test.classes
     rows = []
     for name, right in read_by.items():
         left = [
