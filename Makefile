@@ -164,7 +164,7 @@ OF_THE_SITE := tests/site/test_site.py tests/site/test_editions.py
 test-code: $(WORKSHOP) $(BUILD)/data.json
 	OMP_NUM_THREADS=1 $(RUN) pytest -m "not long" tests $(addprefix --ignore=,$(OF_THE_BOOK) $(OF_THE_SITE))
 
-test-book: $(EXECUTED)
+test-book: whole-site
 	OMP_NUM_THREADS=1 $(RUN) pytest $(OF_THE_BOOK)
 
 # The site has the full data; nbval runs the chapters on the sample, which is quicker and tests that way, too.
