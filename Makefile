@@ -213,7 +213,7 @@ bench: $(READY) $(PEERS)/.ready $(if $(OLD),$(WORKSHOP))
 	$(RUN) bench.speed --peers $(PEERS)/bin/python
 	$(RUN) bench.page
 ifneq ($(OLD),)
-	$(if $(wildcard $(OLD)/.venv),,$(error OLD is "$(OLD)"; no .venv is there, `make workshop` in that folder makes one))
+	$(if $(wildcard $(OLD)/.venv),,$(error OLD is "$(OLD)"; no .venv is there, `make test` in that folder makes one))
 	$(BESIDE_OLD)
 	$(BESIDE_OLD) --run '$(ANEW)'
 	$(BESIDE_OLD) --run '$(EIGHT_RUNS)'

@@ -144,7 +144,7 @@ def main(arguments: list[str]) -> None:
     for tree in trees:
         if not (tree if asked.run else tree / ".venv").is_dir():
             parser.error(
-                f"{tree} is no checkout with a .venv of its own; `make workshop` makes one there."
+                f"{tree} is no checkout with a .venv of its own; `make test` makes one there."
             )
     if asked.run:
         commands = asked.run[0], asked.run[-1]

@@ -260,6 +260,10 @@ def test_networks_are_trained_from_bytes(path: Path):
     if "03" <= path.stem[:2] <= "06" and not scaled_otherwise:
         for cell in code_cells(read(path)):
             assert not re.search(r"\btrain\.images\b", cell.source), cell.source
+            # Nor is the test set made into numbers at once, to be read a part at a time.
+            assert not re.search(
+                r"(?<!\.)\b(predict|reformat)\(.*\btest\.images\b", cell.source
+            ), cell.source
 
 
 @every_notebook

@@ -272,6 +272,18 @@ def test_a_learning_rate_that_is_far_too_large_ends_in_that_error(images, labels
         train(Linear(learning_rate=1e38).step, images, labels, batches_of(50))
 
 
+def test_predict_takes_250_images_at_a_time_where_nothing_else_is_said():
+    """A thousand at a time cost a run of chapter 6 a quarter of a gigabyte."""
+    taken = []
+
+    def model(images):
+        taken.append(len(images))
+        return images
+
+    assert len(predict(model, np.zeros([600, 10], np.float32))) == 600
+    assert taken == [250, 250, 100]
+
+
 def test_predict_takes_some_images_at_a_time_and_gives_all():
     seen = []
 

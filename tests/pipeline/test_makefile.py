@@ -50,6 +50,12 @@ def test_make_kept_makes_all_that_is_kept_by_the_commands_that_it_names(tmp_path
         assert f"{whole}\n" in said, path.name
 
 
+def test_the_code_is_tested_before_any_chapter_has_run(tmp_path: Path):
+    asked = (f"BUILD={tmp_path}", f"VENV={tmp_path}/none")
+    assert "pipeline.run_chapter" not in make("-n", "test-code", *asked)
+    assert "pipeline.run_chapter" in make("-n", "test-book", *asked)
+
+
 def test_make_bench_times_an_older_checkout_where_one_is_named(tmp_path: Path):
     assert "bench.speed" in make("-n", "bench") and "bench.builds" not in make("-n", "bench")
     (tmp_path / ".venv").mkdir()
@@ -64,7 +70,7 @@ def test_make_bench_times_an_older_checkout_where_one_is_named(tmp_path: Path):
         text=True,
         encoding="utf-8",
     )
-    assert refused.returncode and "`make workshop` in that folder makes one" in refused.stderr
+    assert refused.returncode and "`make test` in that folder makes one" in refused.stderr
     assert "bench.speed" not in refused.stdout  # nothing is measured before
 
 
