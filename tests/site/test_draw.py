@@ -405,6 +405,42 @@ def test_draws_and_answers_from_the_keyboard(tab: Page):
     wait_until(tab, "drawADigit.state.pixels.every((x) => x === 0)")
 
 
+@pytest.mark.parametrize("way", ["example", "undo", "elsewhere"])
+def test_the_keyboards_pen_is_lifted_where_the_board_becomes_another(tab: Page, way: str):
+    tab.locator("#draw-clear").click()
+    board = tab.locator("#draw-board")
+    board.focus()
+    board.press("ArrowLeft")
+    board.press("Space")
+    {
+        "example": lambda: tab.locator('[data-example="7"]').click(),
+        "undo": lambda: board.press("Control+z"),
+        "elsewhere": lambda: tab.locator("#draw-model").focus(),
+    }[way]()
+    tab.wait_for_timeout(100)
+    ink = tab.evaluate("drawADigit.state.ink.reduce((sum, x) => sum + x)")
+    for key in ("ArrowDown", "ArrowDown"):
+        board.press(key)
+    assert tab.evaluate("drawADigit.state.ink.reduce((sum, x) => sum + x)") == ink
+    assert "down" not in tab.locator("#draw-pen-mark").get_attribute("class")
+
+
+def test_a_key_that_is_held_is_one_press_and_the_browsers_own_keys_stay_its_own(tab: Page):
+    tab.locator('[data-example="1"]').click()
+    tab.locator("#draw-board").focus()
+    for _ in range(4):  # the same key, not let go between
+        tab.keyboard.down("Space")
+    tab.keyboard.up("Space")
+    expect(tab.locator("#draw-pen-said")).to_have_text("Pen down.")
+    tab.keyboard.press("Control+z")
+    expect(tab.locator("#draw-source")).to_have_text("An example: 1.")
+    prevented = """() => {
+      const key = new KeyboardEvent("keydown",
+        { key: "ArrowLeft", altKey: true, cancelable: true });
+      return !document.getElementById("draw-board").dispatchEvent(key); }"""
+    assert not tab.evaluate(prevented)
+
+
 def test_takes_strokes_back(tab: Page):
     board = tab.locator("#draw-board")
     tab.locator('[data-example="1"]').click()
@@ -630,6 +666,21 @@ def test_every_number_of_every_layer_is_explained(tab: Page):
             expect(tab.locator("#draw-inspection")).to_contain_text(re.compile(said[layer["op"]]))
 
 
+def test_of_a_number_only_the_sentences_are_told_and_only_where_it_is_chosen(tab: Page):
+    tab.locator("#draw-model").select_option("simple_cnn")
+    first = tab.locator("#draw-layers canvas").first
+    first.focus()
+    first.press("ArrowDown")
+    told = tab.locator("#draw-told")
+    expect(told).to_have_text(re.compile(r"^Map \d+, row \d+, column \d+\. .*after the ReLU"))
+    assert tab.locator("#draw-inspection table").count() == 3
+    assert tab.locator("#draw-inspection").get_attribute("aria-live") is None
+    before = told.inner_text()
+    tab.locator('[data-example="4"]').click()
+    expect(tab.locator("#draw-said")).to_contain_text("Deeper CNN (")
+    assert told.inner_text() == before
+
+
 def test_the_sum_that_it_explains_is_the_number_that_it_shows(tab: Page):
     tab.locator("#draw-model").select_option("simple_cnn")
     second = tab.locator("#draw-layers canvas").nth(1)
@@ -664,6 +715,46 @@ def test_shows_test_digits_and_tests_a_hundred(tab: Page, small_data):
         for m in MODELS
     ]  # fmt: skip
     assert row.locator("td").all_inner_texts() == [f"{round(each)} %" for each in right]
+
+
+def test_a_network_that_arrives_during_a_test_has_no_score_and_the_focus_stays(tab: Page):
+    rows = tab.locator("#draw-scores tbody tr").count()
+    tab.evaluate("""() => {
+      const { networks } = drawADigit.state;
+      const late = networks.get("deeper_cnn");
+      networks.delete("deeper_cnn");
+      window.pressed = [];
+      const button = document.getElementById("draw-test-nudges");
+      new MutationObserver((_, it) => {
+        it.disconnect();
+        networks.set("deeper_cnn", late);
+        pressed.push(button.getAttribute("aria-disabled"));
+        button.click(); // no second test beside the first
+      }).observe(document.getElementById("draw-counted"), { childList: true });
+    }""")
+    button = tab.locator("#draw-test-nudges")
+    button.focus()
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#draw-scores tbody tr")).to_have_count(rows + 1, timeout=60_000)
+    shown = tab.locator("#draw-scores tbody tr").last.locator("td").all_inner_texts()
+    assert shown[-1] == "–" and all(re.fullmatch(r"\d+ %", each) for each in shown[:-1])
+    expect(button).to_be_focused()
+    expect(button).to_have_attribute("aria-disabled", "false")
+    assert tab.evaluate("pressed") == ["true"]
+    assert tab.locator("#draw-scores tbody tr").count() == rows + 1
+
+
+def test_a_file_that_did_not_arrive_is_asked_for_again(browser, build, tmp_path):
+    page = write_site(tmp_path, build / "draw")
+    digits = tmp_path / "_static" / "draw" / "digits.js"
+    away = digits.rename(tmp_path / "digits.js")
+    tab = visit(browser, page)
+    tab.locator("#draw-put-digit").click()
+    expect(tab.locator("#draw-trouble")).to_contain_text("test digits could not be loaded")
+    away.rename(digits)
+    tab.locator("#draw-put-digit").click()
+    expect(tab.locator("#draw-source")).to_contain_text("Test image")
+    tab.close()
 
 
 def test_a_damaged_file_is_named_and_the_others_work(browser, build, tmp_path):
@@ -720,4 +811,10 @@ def test_a_phone_shows_all_of_it_and_nothing_jumps(browser, site):
     heads = tab.locator("#draw-answers thead th")
     assert heads.count() == 1 + len(MODELS)
     assert heads.evaluate_all("cells => cells.every(c => c.scrollWidth <= c.clientWidth)")
+    frame = """element => {
+      const { width, height } = getComputedStyle(element, "::after");
+      return [width, height].map((size) => parseFloat(size) / element.clientWidth); }"""
+    tab.locator(".draw-seen p").evaluate("line => { line.style.fontSize = '2rem'; }")
+    share = tab.locator(".draw-framed").evaluate(frame)  # however long the line beside it
+    assert share == pytest.approx([20 / 28, 20 / 28], abs=0.03)  # its own border
     tab.close()

@@ -114,7 +114,8 @@ def choice(tab: Page, name: str) -> Locator:
 
 
 def step_of(tab: Page) -> int:
-    return int(re.search(r"step ([\d,]+)", tab.locator(".train-counted").inner_text())[1])
+    shown = re.search(r"step ([\d,]+)", tab.locator(".train-counted").inner_text())
+    return int(shown[1].replace(",", ""))
 
 
 def sign(tab: Page, name: str) -> Locator:
@@ -173,6 +174,28 @@ def test_an_address_sets_everything_it_names(browser: Browser, site: Path):
     assert tab.locator("[data-mistake]:checked").count() == 2
     assert tab.evaluate("trainHere.toAddress(trainHere.panels[0].choice)") == address
     tab.context.close()
+
+
+def test_a_link_to_a_place_on_the_page_leaves_the_run_and_its_settings_alone(tab: Page):
+    train(tab, "learning_rate=0.05&num_steps=100")
+    tab.evaluate("location.hash = 'take-it-home'")
+    tab.wait_for_timeout(200)
+    assert step_of(tab) == 100
+    assert tab.evaluate("trainHere.panels[0].choice.settings.learning_rate") == 0.05
+    tab.evaluate("location.hash = 'learning_rate=2'")  # settings do begin anew
+    expect(tab.locator(".train-counted")).to_contain_text("step 0")
+
+
+def test_a_value_that_came_by_an_address_is_offered_for_as_long_as_it_is_set(tab: Page):
+    offered = tab.locator("[data-setting=batch_size] option")
+    usual = offered.all_inner_texts()
+    for size in ("32", "512"):
+        tab.evaluate(CHOOSE, "batch_size=3667")
+        assert offered.all_inner_texts() == [*usual, "3,667"]
+        choice(tab, "batch size").select_option(label=size)
+        choice(tab, "seed").select_option(index=1)
+        assert offered.all_inner_texts() == usual
+        assert tab.evaluate("trainHere.panels[0].choice.settings.batch_size") == int(size)
 
 
 def test_every_value_on_offer_is_one_that_the_engine_takes(tab: Page):
@@ -350,6 +373,20 @@ def test_the_first_nan_is_named_in_the_chart_and_among_the_signs(tab: Page):
     expect(tab.locator(".train-said")).to_contain_text(f"NaN) at step {where}")
 
 
+def test_after_a_nan_it_goes_on_and_can_be_paused(tab: Page):
+    train(tab, "learning_rate=10&mistakes=log_softmax&num_steps=3000")
+    stopped = step_of(tab)
+    press(tab, "Go on")
+    expect(tab.locator(".train-play")).to_have_text("Pause")
+    expect(tab.locator(".train-counted")).to_contain_text("steps a second")
+    press(tab, "Pause")
+    tab.wait_for_timeout(600)
+    held = step_of(tab)
+    assert stopped < held < 3000
+    tab.wait_for_timeout(300)
+    assert step_of(tab) == held
+
+
 def test_a_network_that_is_lost_has_no_accuracy_and_no_answers(tab: Page):
     train(tab, "mistakes=log_softmax&learning_rate=10&num_steps=300")
     expect(tab.locator(".train-said")).to_contain_text("The network is lost")
@@ -469,6 +506,42 @@ def test_a_screen_reader_is_told_of_a_run_at_its_begin_and_its_end_alone(tab: Pa
     assert tab.locator(".train-panel [role=status]").count() == 2  # this, and the board's pen
 
 
+def test_a_screen_reader_is_told_the_answer_once_the_pen_rests(tab: Page):
+    train(tab)
+    board = tab.locator(".draw-board")
+    board.focus()
+    for key in ("Space", "ArrowDown", "ArrowDown", "Space"):
+        board.press(key)
+    said = tab.locator(".train-drawing [role=status]")
+    expect(said).to_have_text(re.compile("the network, as it stands, says [0-9]"))
+    assert said.inner_text() == tab.locator(".train-answers caption").inner_text()
+
+
+def test_a_number_can_be_selected_while_it_trains(tab: Page):
+    tab.evaluate(CHOOSE, "num_steps=20000")
+    press(tab, "Train")
+    expect(tab.locator(".train-counted")).to_contain_text("steps a second")
+    cells = tab.locator(".train-numbers td")
+    before = cells.all_inner_texts()
+    tab.evaluate("""() => {
+      window.cell = document.querySelector(".train-numbers tbody td");
+      getSelection().selectAllChildren(document.querySelector(".train-numbers th[scope=row]"));
+    }""")
+    tab.wait_for_timeout(1_000)
+    assert cells.all_inner_texts() != before
+    assert tab.evaluate("cell.isConnected")
+    assert tab.evaluate("String(getSelection())") == "minibatch, mean of 50"
+    press(tab, "Pause")
+
+
+def test_the_button_that_starts_again_hands_the_focus_on(tab: Page):
+    train(tab)
+    tab.get_by_role("button", name="Start again").focus()
+    tab.keyboard.press("Enter")
+    tab.wait_for_timeout(100)
+    assert tab.evaluate("document.activeElement.className") == "train-play"
+
+
 def test_all_of_it_works_from_the_keyboard(tab: Page):
     tab.locator(".train-play").focus()
     tab.keyboard.press("Enter")
@@ -585,6 +658,12 @@ def test_data_that_did_not_arrive_are_named(browser: Browser, site: Path, tmp_pa
     press(tab, "Train")
     expect(tab.locator(".train-trouble")).to_have_text("The sample of digits could not be loaded.")
     expect(tab.locator(".train-play")).to_have_text("Train")
+    expect(tab.locator(".train-said")).to_have_text("")
+    shutil.copy(site.parent / "_static" / "train" / "sample.js", copy / "_static" / "train")
+    tab.evaluate(CHOOSE, "num_steps=100")
+    press(tab, "Train")  # it asks again
+    wait_for_the_end(tab)
+    expect(tab.locator(".train-trouble")).to_have_text("")
     tab.context.close()
 
 

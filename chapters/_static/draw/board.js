@@ -74,6 +74,7 @@
 
     /** Keep the board as it is, for `undo`. What the page had put there makes room. */
     board.beginStroke = () => {
+      lift();
       earlier.push({ ink: board.ink.slice(), about: board.about });
       if (earlier.length > UNDO) earlier.shift();
       if (board.about.placed) wipe();
@@ -81,6 +82,7 @@
 
     board.undo = () => {
       const before = earlier.pop();
+      lift();
       if (!before) return;
       Object.assign(board, before);
       changed();
@@ -166,15 +168,18 @@
 
     canvas.addEventListener("keydown", (event) => {
       if (event.key in ARROWS) {
+        if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own, such as "back"
         const [right, down] = ARROWS[event.key];
         const [x, y] = [within(pen.x + right * KEY_STEP), within(pen.y + down * KEY_STEP)];
         if (pen.down) draw(pen.x, pen.y, x, y);
         Object.assign(pen, { x, y });
         say(`column ${x / KEY_STEP}, row ${y / KEY_STEP}${pen.down ? ", drawing" : ""}`);
       } else if (event.key === " " || event.key === "Enter") {
-        pen.down = !pen.down;
-        if (pen.down) {
+        if (event.repeat) return event.preventDefault(); // it is held
+        if (pen.down) lift();
+        else {
           board.beginStroke();
+          pen.down = true;
           draw(pen.x, pen.y, pen.x, pen.y);
         }
         say(pen.down ? "Pen down." : "Pen up.");
@@ -189,6 +194,14 @@
       showPen();
       changed();
     });
+
+    canvas.addEventListener("blur", lift);
+
+    /** The keyboard's pen draws no more. */
+    function lift() {
+      pen.down = false;
+      showPen();
+    }
 
     function showPen() {
       mark.style.left = `${(100 * pen.x) / SIZE}%`;

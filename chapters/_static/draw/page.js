@@ -69,6 +69,9 @@
   async function testDigits() {
     if (!state.manifest.digits) throw new Error("This copy of the page has no test images.");
     digitBytes ??= fetchBytes("digits", state.manifest.digits, "The file of test digits");
+    digitBytes.catch(() => {
+      digitBytes = null; // whoever asks again may have better luck
+    });
     return digitBytes;
   }
 
@@ -202,27 +205,33 @@
         canvas.addEventListener(kind, (event) => {
           at.x = placeIn(event.offsetX, canvas.clientWidth, canvas.width);
           at.y = placeIn(event.offsetY, canvas.clientHeight, canvas.height);
-          inspect(index, at, "off");
+          inspect(index, at);
         });
       }
-      canvas.addEventListener("focus", () => inspect(index, at, "polite"));
+      const tell = () => {
+        inspect(index, at);
+        element("told").textContent = whatIsTold();
+      };
+      canvas.addEventListener("focus", tell);
       canvas.addEventListener("keydown", (event) => {
         if (!(event.key in ARROWS)) return;
         event.preventDefault();
         const [right, down] = ARROWS[event.key];
         at.x = (at.x + right + canvas.width) % canvas.width;
         at.y = (at.y + down + canvas.height) % canvas.height;
-        inspect(index, at, "polite");
+        tell();
       });
     });
     showLayers();
   }
 
-  function inspect(layer, at, live) {
-    element("inspection").setAttribute("aria-live", live);
+  function inspect(layer, at) {
     state.inspected = { layer, at: { ...at } };
     showInspection();
   }
+
+  /** What a screen reader says of a number: the sentences, without the tables between them. */
+  const whatIsTold = () => Array.from(element("inspection").querySelectorAll(":scope > p"), (line) => line.textContent).join(" ");
 
   const votesFor = () => {
     const { value } = element("class");
@@ -327,24 +336,33 @@
 
   const pause = () => new Promise((resolve) => setTimeout(resolve));
 
+  let testing = false;
+  /** While a test runs no other begins. A button that is disabled outright would lose the focus. */
+  function setTesting(now) {
+    testing = now;
+    for (const button of [element("test-steps"), element("test-nudges")]) button.setAttribute("aria-disabled", now);
+  }
+
   /** How many of a hundred test digits each network reads, with the settings as they are. */
   async function test(scattered) {
-    for (const button of [element("test-steps"), element("test-nudges")]) button.disabled = true;
+    if (testing) return;
+    setTesting(true);
     try {
       const bytes = await testDigits();
       const { random: places, labels } = state.manifest.digits;
       const [tested, settings, moves] = [places.slice(0, 100), steps(), nudges()];
       const random = randomNumbers(1); // every row with the same scattering
-      const right = new Map([...state.networks.keys()].map((name) => [name, 0]));
+      const readers = [...state.networks]; // those that are there now; others may arrive meanwhile
+      const right = new Map(readers.map(([name]) => [name, 0]));
       for (const [count, place] of tested.entries()) {
         let pixels = digitAt(bytes, place);
         if (scattered) pixels = prepare(scatter(pixels, SIZE, random), SIZE, settings);
         pixels = nudge(pixels, moves);
-        for (const [name, model] of state.networks) {
+        for (const [name, model] of readers) {
           right.set(name, right.get(name) + (run(model, pixels).answer === labels[place]));
         }
         if (count % 5 === 4) {
-          element("progress").textContent = `${count + 1} of ${tested.length} digits`;
+          element("counted").textContent = `${count + 1} of ${tested.length} digits`;
           await pause();
         }
       }
@@ -358,11 +376,12 @@
         const count = right.get(model.name);
         row.insertCell().textContent = count === undefined ? "–" : `${Math.round((100 * count) / tested.length)} %`;
       }
+      element("counted").textContent = "";
       element("progress").textContent = `Done: ${name}.`;
     } catch (error) {
       complain(error.message);
     } finally {
-      for (const button of [element("test-steps"), element("test-nudges")]) button.disabled = false;
+      setTesting(false);
     }
   }
 

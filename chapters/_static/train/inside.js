@@ -9,6 +9,7 @@
   const MISREAD = 16;
   const AS_MNIST = { scale: true, smooth: true, invert: true, centre: "mass" };
   const PEN = 22;
+  const RESTED = 500; // ms after the last stroke until a screen reader is told the answer
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
   const part = (name) => document.querySelector(`[data-train-part="${name}"]`);
@@ -104,12 +105,17 @@
     let model = null;
     let pixels = new Float32Array(FIELD ** 2); // what is drawn, as the network gets it
     let due = 0;
+    let saying = 0;
     function redraw() {
       due ||= requestAnimationFrame(() => {
         due = 0;
         board.show();
         pixels = prepare(board.ink, drawADigit.BOARD, AS_MNIST);
         answer();
+        clearTimeout(saying);
+        saying = setTimeout(() => {
+          if (model) said.textContent = caption.textContent;
+        }, RESTED);
       });
     }
     /** What the network says, or why it says nothing. */
@@ -224,6 +230,9 @@
         trainInSight();
       });
     }
-    addEventListener("hashchange", () => panel.choose(trainHere.fromAddress(location.hash.slice(1))));
+    addEventListener("hashchange", () => {
+      const address = location.hash.slice(1);
+      if (address.includes("=")) panel.choose(trainHere.fromAddress(address)); // else it names a place on the page
+    });
   };
 })();

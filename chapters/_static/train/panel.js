@@ -20,6 +20,29 @@
     return made;
   }
 
+  /** Give a menu its options. One that has them is left alone: it may be open. */
+  function offer(select, options) {
+    const isSame = options.length === select.length && options.every(({ text }, i) => text === select[i].text);
+    if (!isSame) select.replaceChildren(...options);
+  }
+
+  /** Put tables into a place. Where they are as those before, only texts change, so that a reader can select one. */
+  function putTables(place, tables) {
+    const cellsOf = (table) => [...table.querySelectorAll("th, td")];
+    const before = [...place.children];
+    const isSame = tables.length === before.length && tables.every((table, i) => cellsOf(table).length === cellsOf(before[i]).length);
+    if (!isSame) {
+      place.replaceChildren(...tables);
+      return;
+    }
+    const [old, fresh] = [before, tables].map((all) => all.flatMap(cellsOf));
+    old.forEach((cell, i) => {
+      if (cell.isEqualNode(fresh[i])) return;
+      cell.className = fresh[i].className;
+      cell.replaceChildren(...fresh[i].childNodes);
+    });
+  }
+
   /** Of what is not known yet a dash; of a network that is lost, no number either. */
   const percent = (x) => (x === undefined ? "–" : Number.isFinite(x) ? `${x.toFixed(1)} %` : "lost");
   const nats = (x) => (Number.isFinite(x) ? (x >= 100 ? number(Math.round(x)) : x.toFixed(3)) : "NaN");
@@ -135,9 +158,8 @@
     }
 
     field(name) {
-      const { label, values } = CHOICES[name];
+      const { label } = CHOICES[name];
       const select = make("select", { "data-setting": name });
-      for (const value of values) select.append(new Option(say(name, value), value));
       select.addEventListener("change", () => {
         this.set({ name, value: this.offered(name)[select.selectedIndex] });
       });
@@ -210,7 +232,7 @@
       const { settings, runs, beside } = this.choice;
       for (const [name, select] of Object.entries(this.fields)) {
         const values = this.offered(name);
-        if (values.length !== select.length) select.append(new Option(say(name, values.at(-1))));
+        offer(select, values.map((value) => new Option(say(name, value), value)));
         select.selectedIndex = values.indexOf(settings[name]);
       }
       if (this.fields.drop) this.fields.drop.disabled = settings.keep_prob === 1;
@@ -222,7 +244,7 @@
       this.differs.value = beside.name;
       const others = this.others(beside.name);
       const texts = others.map((value) => (isMistake(beside.name) ? (value ? "on" : "off") : say(beside.name, value)));
-      this.otherwise.replaceChildren(...texts.map((text) => new Option(text)));
+      offer(this.otherwise, texts.map((text) => new Option(text)));
       this.otherwise.selectedIndex = Math.max(0, others.indexOf(beside.value));
     }
 
@@ -250,9 +272,13 @@
 
     // ---- running ----
 
-    reset() {
+    dismiss() {
       for (const run of this.runs) run.engine.end();
       this.runs = [];
+    }
+
+    reset() {
+      this.dismiss();
       this.playing = false;
       this.target = 0;
       this.trouble.replaceChildren();
@@ -280,6 +306,7 @@
     }
 
     restart() {
+      this.play.focus(); // the button that was pressed is of no use now
       this.reset();
       this.say("Back at step 0.");
     }
@@ -292,6 +319,8 @@
 
     fail(message) {
       this.playing = false;
+      if (!this.step) this.dismiss(); // whoever presses again begins anew
+      this.say("");
       this.trouble.replaceChildren(make("p", {}, message));
       this.show();
     }
@@ -301,7 +330,10 @@
       if (this.step >= this.target) this.target += this.choice.settings.num_steps;
       this.last = Math.max(this.last, this.target);
       this.playing = true;
-      for (const run of this.runs) run.engine.train(this.target);
+      for (const run of this.runs) {
+        run.training = true; // one that had stopped at a NaN goes on, too
+        run.engine.train(this.target);
+      }
       this.say("Training.");
       this.saidAt = performance.now();
       this.show();
@@ -394,7 +426,7 @@
       const table = this.choice.runs === "five" ? this.tableOfSeeds() : this.tableOfCurves();
       const names = this.isSmall ? (this.host.dataset.signs?.split(" ") ?? []) : undefined;
       const signs = names?.length === 0 || this.choice.runs === "five" ? [] : [trainHere.tableOfSigns(this.runs, this.titlesOfRuns(), names)];
-      this.numbers.replaceChildren(table, ...signs);
+      putTables(this.numbers, [table, ...signs]);
     }
 
     tableOfCurves() {

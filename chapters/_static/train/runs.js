@@ -37,6 +37,9 @@
       script.addEventListener("error", () => reject(new Error("The sample of digits could not be loaded.")));
       document.head.append(script);
     });
+    arrived.catch(() => {
+      arrived = null; // whoever asks again may have better luck
+    });
     return arrived;
   }
 
