@@ -71,9 +71,10 @@ help:
 	@sed -n 's/^#   make/make/p' Makefile
 
 # Two at once would write the same files.
+ALONE = python=$$($(FIND_PYTHON)) && "$$python" pipeline/alone.py
+
 book site pdf test laid-out:
-	@python=$$($(FIND_PYTHON)) && \
-	    "$$python" pipeline/alone.py $(MAKE) --no-print-directory PYTHON="$$python" whole-$@
+	@$(ALONE) $(MAKE) --no-print-directory PYTHON="$$python" whole-$@
 
 whole-book: whole-site
 	@$(RUN) pipeline.report $(BUILD)
@@ -84,23 +85,39 @@ whole-site: $(BUILD)/html/index.html
 
 INSTALL := $(VENV)/bin/pip install --quiet --require-hashes --no-deps --requirement
 
-$(READY): requirements.lock pyproject.toml
-	python=$$($(FIND_PYTHON)) && "$$python" -m venv --clear $(VENV)
-	$(INSTALL) requirements.lock
-	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+# It knows its place by absolute paths: in a copy of this folder, or after a move, it is made anew.
+MOVED := $(if $(wildcard $(READY)),$(subst $(CURDIR),,$(shell cat $(READY))))
+
+$(READY): requirements.lock pyproject.toml $(if $(MOVED),always)
+$(WORKSHOP): requirements-workshop.lock $(READY)
+$(ON_GPU): requirements-gpu.lock $(READY)
 
 workshop: $(WORKSHOP)
 
-$(WORKSHOP): requirements-workshop.lock $(READY)
+# Another make may be using the environment: until that has ended it stays as it is.
+ifneq ($(MNIST_MAKE_LOCK),$(CURDIR))
+$(READY) $(WORKSHOP) $(ON_GPU):
+	@$(ALONE) $(MAKE) --no-print-directory PYTHON="$$python" $@
+else
+$(READY):
+	python=$$($(FIND_PYTHON)) && "$$python" -m venv --clear $(VENV)
+	$(INSTALL) requirements.lock
+	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	@printf %s "$(CURDIR)" > $@
+
+$(WORKSHOP):
 	$(INSTALL) $<
 	@touch $@
 
-# The two TensorFlows have most files in common: the one goes before the other comes.
-$(ON_GPU): requirements-gpu.lock $(READY)
+# The two TensorFlows have most files in common: the one goes before the other comes. An environment
+# that is left without either is not ready, and the next make begins it anew.
+$(ON_GPU):
+	@mv $(READY) $(READY)-but-for-tensorflow
 	$(VENV)/bin/pip uninstall --quiet --yes tensorflow-cpu
 	$(INSTALL) $<
+	@mv $(READY)-but-for-tensorflow $(READY)
 	@touch $@
+endif
 
 # ---- data ----
 
@@ -227,13 +244,29 @@ KEPT := $(BUILD)/kept
 KEPT_RUNS := $(patsubst %,$(KEPT)/long-%,0 1 2 3 4)
 KEPT_SWEEPS := $(patsubst experiments/sweeps/%.yml,$(KEPT)/%,$(wildcard experiments/sweeps/*.yml))
 
+# Parts of experiments.going_further, but for "book", and two experiments that are modules.
+KEPT_PARTS := $(patsubst %,$(KEPT)/%.part,race ablation small smallest precise tried deep_held_out deep)
+KEPT_TWO := $(patsubst %,$(KEPT)/%.experiment,parts twins)
+
 # What is finished is not run again, unless requirements.lock changed.
-kept: $(KEPT_RUNS:%=%/.kept) $(KEPT_SWEEPS:%=%/.kept)
-	@$(MAKE) --no-print-directory --jobs=2 book  # its records are what chapter 8 sets beside its own
-	$(RUN) experiments.going_further
-	$(RUN) experiments.parts
-	$(RUN) experiments.twins
+kept: $(KEPT_RUNS:%=%/.kept) $(KEPT_SWEEPS:%=%/.kept) $(KEPT)/book.part $(KEPT_PARTS) $(KEPT_TWO)
 	@git status --short mnist_helpers/kept
+
+$(KEPT_PARTS): $(KEPT)/%.part: $(READY)
+	@mkdir -p $(@D)
+	$(RUN) experiments.going_further --only $*
+	@touch $@
+
+# A book whose chapters have one core each: its records are what chapter 8 sets beside its own.
+$(KEPT)/book.part: $(READY)
+	@OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=2 BUILD="$(KEPT)/book" PARAMETERS= LONG= book
+	$(RUN) experiments.going_further --only book --records "$(KEPT)/book/records"
+	@touch $@
+
+$(KEPT_TWO): $(KEPT)/%.experiment: $(READY)
+	@mkdir -p $(@D)
+	$(RUN) experiments.$*
+	@touch $@
 
 ONE_LONG_RUN = papermill chapters/06-deeper-cnn.ipynb
 ITS_SEED = -p num_steps 20001 -p seed $*

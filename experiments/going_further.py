@@ -1,6 +1,6 @@
 """Make the experiments of chapter 8 that are too long for every build.
 
-usage: python -m experiments.going_further [--only PART]
+usage: python -m experiments.going_further [--only PART] [--records FOLDER]
 
 PART is race, ablation, small, smallest, precise, tried, deep_held_out, deep or book; without
 it all are made. Each is written to ``mnist_helpers/kept/experiments/PART.json``, which chapter
@@ -9,7 +9,7 @@ On two free cores: ten runs of the recipe in turns with keras.io's example and
 chapter 6's network (10 minutes), what each step of the recipe is worth (5), networks
 of few parameters (20) and of very few (20), networks of few errors and their ensemble
 (20), what else was tried to have fewer (30), and a deeper network that has fewer (65). The
-systems of the earlier chapters come from the records of the last `make -j2 book`. What
+systems of the earlier chapters come from the records of a book, in FOLDER. What
 the parts compare is core-seconds, so other programs on the machine do little harm;
 OMP_NUM_THREADS=1 keeps one core to a run.
 
@@ -28,6 +28,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -125,10 +126,12 @@ class Bench:
 
     Args:
         mnist: On the official split.
+        records: The folder of the records that `book` reads.
     """
 
-    def __init__(self, mnist: Mnist):
+    def __init__(self, mnist: Mnist, records: str | Path):
         self.mnist = mnist
+        self.records = records
         self.images = {  # tensors: no run has to copy them again
             name: tf.constant(reformat(getattr(mnist, name).images))
             for name in ("train", "valid", "test")
@@ -384,14 +387,14 @@ class Bench:
         }
 
     def book(self) -> dict:
-        """The systems of chapters 2 to 6, from the records of the last `make -j2 book`.
+        """The systems of chapters 2 to 6, from the records of a book.
 
-        There each chapter had one core, so that its seconds are core-seconds.
+        Of one in which each chapter had one core, so that its seconds are core-seconds.
         """
         facts = ("model", "seed", "num_steps", "parameter_count", "device")
         runs = [
             {name: run[name] for name in (*facts, "train_seconds", "test_accuracy", "test_size")}
-            for run in load_records(record_folder())
+            for run in load_records(self.records)
             if result_of(run) in SYSTEMS  # chapter 6's long runs are kept apart
             and run["seed"] == 0
             and run["device"] == "CPU, 1 thread"
@@ -401,7 +404,7 @@ class Bench:
         if missing:
             sys.exit(
                 f"No full run of {', '.join(sorted(missing))} on one thread in "
-                f"{record_folder()}: `make -j2 book` makes them."
+                f"{self.records}: `OMP_NUM_THREADS=1 make book` makes them."
             )
         return {"split": "original", "runs": runs}
 
@@ -529,13 +532,15 @@ def pretty(value: object, indent: str = "") -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make the kept experiments of chapter 8.")
     parser.add_argument("--only", choices=PARTS, help="make this part and no other")
-    parts = [only] if (only := parser.parse_args().only) else PARTS
+    parser.add_argument("--records", default=record_folder(), help="of a book on one thread")
+    asked = parser.parse_args()
+    parts = [asked.only] if asked.only else PARTS
     device = use_device("cpu")
     os.environ["TQDM_DISABLE"] = "1"
     mnist = load_data("mnist", "official")
     if mnist.is_sample:
         sys.exit("The sample is no MNIST: these experiments need the full data set.")
-    bench = Bench(mnist)
+    bench = Bench(mnist, asked.records)
     for part in parts:
         write(part, provenance(part, mnist, device) | getattr(bench, part)())
 

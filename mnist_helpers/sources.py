@@ -223,14 +223,16 @@ def npm_pack(publication: Publication) -> list[bytes]:
     if npm is None:
         raise OSError("npm is not installed")
     with tempfile.TemporaryDirectory() as scratch:
-        command = [npm, "pack", "--silent", "--ignore-scripts", publication.npm_package]
+        quickly = ("--loglevel=error", "--fetch-retries=0", "--ignore-scripts")
+        command = [npm, "pack", *quickly, publication.npm_package]
         done = subprocess.run(
             command, cwd=scratch, capture_output=True, timeout=NPM_TIMEOUT, encoding="utf-8"
         )
         archives = list(Path(scratch).glob("*.tgz"))
         if done.returncode != 0 or len(archives) != 1:
-            last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise OSError(f"npm pack failed: {last_line}")
+            lines = done.stderr.strip().splitlines() or ["no message"]  # a code, and more
+            why = [line for line in lines if "reason:" in line] or lines[1:2] or lines
+            raise OSError(f"npm pack failed: {why[0]}")
         with tarfile.open(archives[0]) as archive:
             return [_first_right(file, candidates(file)) for file in publication.files]
 

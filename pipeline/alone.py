@@ -17,6 +17,7 @@ except ImportError:  # Windows
     fcntl = None
 
 LOCK = ".make-lock"
+HELD = "MNIST_MAKE_LOCK"  # names the folder whose lock a make around this one holds
 
 
 def hold_the_lock() -> None:
@@ -37,11 +38,15 @@ def hold_the_lock() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        hold_the_lock()
-    except OSError as error:
-        reason = error.strerror or error
-        print(f"No lock can be had in this folder ({reason}): run one make at a time.", flush=True)
+    if os.environ.get(HELD) != os.getcwd():  # noqa: PTH109 (as Make writes it)
+        try:
+            hold_the_lock()
+        except OSError as error:
+            why = error.strerror or error
+            print(
+                f"No lock can be had in this folder ({why}): run one make at a time.", flush=True
+            )
+    os.environ[HELD] = os.getcwd()  # noqa: PTH109
     # For the kernels of all that this make runs, also of a make in it: see fork_server.py.
     os.environ.setdefault("MNIST_FORK_SERVER", f"{secrets.token_hex(8)}-{os.getpid()}")
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 (the Makefile names the command)

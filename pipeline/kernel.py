@@ -9,6 +9,7 @@ kernels that this starts are of the book's Python. Where a chapter is run withou
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import subprocess
@@ -43,6 +44,8 @@ THE_USERS_CHOICE = (
     "TF_NUM_INTEROP_THREADS",
     "TF_NUM_INTRAOP_THREADS",
 )
+# Folders that the helpers look into, from wherever a chapter runs.
+FOLDERS = ("MNIST_CACHE_DIR",)
 
 
 def book_environment(inherited: Mapping[str, str], settings: Path) -> dict[str, str]:
@@ -70,12 +73,18 @@ def book_environment(inherited: Mapping[str, str], settings: Path) -> dict[str, 
     theirs = environment.get("JUPYTER_PATH", "").split(os.pathsep)
     kernels = dict.fromkeys(filter(None, ours + theirs))  # each once, however often we come here
     return environment | {
+        **{name: absolute(environment[name]) for name in FOLDERS if environment.get(name)},
         "IPYTHONDIR": str(settings / "ipython"),
         "JUPYTER_PATH": os.pathsep.join(kernels),
         "KERAS_BACKEND": "tensorflow",
         "KERAS_HOME": str(settings / "keras"),
         "MATPLOTLIBRC": os.devnull,  # an empty file: the defaults
     }
+
+
+def absolute(path: str) -> str:
+    """A path that means the same in the folder of the chapters as here; ``~`` does in any."""
+    return path if path.startswith("~") else str(Path(path).absolute())
 
 
 def can_fork() -> bool:
@@ -85,7 +94,16 @@ def can_fork() -> bool:
     tried it.
     """
     without_gpu = any(importlib.metadata.distributions(name="tensorflow-cpu"))
-    return sys.platform == "linux" and hasattr(os, "pidfd_open") and without_gpu
+    return sys.platform == "linux" and has_pidfd() and without_gpu
+
+
+def has_pidfd() -> bool:
+    """Whether the system gives descriptors of processes; older ones and some containers refuse."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 def enter_book_environment(settings: Path) -> None:
@@ -101,7 +119,11 @@ def main(command: list[str]) -> int:
     """Run a module in the book's environment; return its exit status."""
     with tempfile.TemporaryDirectory() as settings:
         environment = book_environment(os.environ, Path(settings))
-        return subprocess.run([sys.executable, "-m", *command], env=environment).returncode
+        module = subprocess.Popen([sys.executable, "-m", *command], env=environment)
+        while module.returncode is None:
+            with contextlib.suppress(KeyboardInterrupt):  # which it got, too, and answers itself
+                module.wait()
+        return module.returncode
 
 
 if __name__ == "__main__":

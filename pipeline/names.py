@@ -58,8 +58,11 @@ def statements(source: str) -> tuple[Statement, ...]:
 
 
 def parsed(source: str) -> ast.Module:
-    """A cell without lines of IPython's own syntax."""
-    return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE))
+    """A cell, if need be without lines of IPython's own syntax."""
+    try:
+        return ast.parse(source)  # where a line may begin with != or %, too
+    except SyntaxError:
+        return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE))
 
 
 def pieces(source: str) -> list[str]:

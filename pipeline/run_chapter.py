@@ -1,8 +1,10 @@
 """Run one chapter with papermill, whole or not at all.
 
 usage: python -m pipeline.run_chapter RUN BUILD [RUN ...]
+       python -m pipeline.run_chapter --every BUILD
 
-The runs at the end are all those of the build; they are for the display.
+The runs at the end are all those of the build; they are for the display. With --every, for whoever
+has no Make, all chapters run one after the other.
 What to run, and with which parameters, stands in BUILD/fingerprints/RUN.json.
 The executed notebook lands in BUILD/executed, the records in BUILD/records; a
 chapter that fails lands in BUILD/failed instead, and the exit status is 1.
@@ -33,7 +35,7 @@ from traitlets.config import Config
 from mnist_helpers import threads
 from mnist_helpers.parameters import ParameterError, check_parameters, unknown
 from pipeline.command_line import command_line
-from pipeline.contents import COMPARISON
+from pipeline.contents import COMPARISON, chapters
 from pipeline.fingerprint import whole
 from pipeline.kernel import enter_book_environment
 from pipeline.notebooks import (
@@ -262,11 +264,19 @@ def put_aside(output: Path, failed: Path) -> None:
         shutil.copy(output, failed)
 
 
-if __name__ == "__main__":
-    with command_line():
+def main(first: str, build: Path, runs: Sequence[str]) -> None:
+    names = [first]
+    if first == "--every":  # the one that reads the records of all others comes last
+        names = runs = sorted(chapters(), key=lambda name: name == COMPARISON)
+    for name in names:
         try:
-            run(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
+            run(name, build, runs)
         except (ChapterError, OSError) as error:  # such as a full disk
-            sys.exit(f"\nChapter {sys.argv[1]} stopped: {error}\n")
+            sys.exit(f"\nChapter {name} stopped: {error}\n")
         except KeyboardInterrupt:
             sys.exit(130)  # Make says what was interrupted
+
+
+if __name__ == "__main__":
+    with command_line():
+        main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])

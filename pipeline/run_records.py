@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from mnist_helpers.files import write_whole
 from pipeline.notebooks import ChapterError
 
 
@@ -61,4 +62,4 @@ def _listed(run: str, folder: Path) -> set[str]:
 
 
 def _write_list(run: str, folder: Path, names: Iterable[str]) -> None:
-    _list_file(run, folder).write_text("\n".join(sorted(names)), encoding="utf-8")
+    write_whole(_list_file(run, folder), "\n".join(sorted(names)).encode())

@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell
 
+from mnist_helpers.files import write_whole
 from pipeline.command_line import command_line
 from pipeline.notebooks import CHECKED, FOR_COLAB, ChapterError, read
 from pipeline.repository import Repository, RepositoryError, read_repository
@@ -70,7 +71,7 @@ def main(paths: list[str]) -> None:
         notebook = read(path)
         tidied = tidy(notebook, repository)
         if tidied != notebook:
-            nbformat.write(tidied, path)
+            write_whole(path, f"{nbformat.writes(tidied)}\n".encode())
             print(f"tidied {path}")
 
 

@@ -33,7 +33,8 @@ def write_results(
     records = record_table([run for run in runs if run.name not in failures], finished)
     tables = {"sweep": run_table(runs, failures, records, finished), "records": records}
     if len(records):
-        setting = ["chapter", "model", *varied(runs)]
+        # What only failed runs had is no column.
+        setting = ["chapter", "model", *(name for name in varied(runs) if name in records)]
         tables["summary"] = summary_table(records, setting)
         figure = plot_summary(records, setting)
         for kind in ("svg", "png"):

@@ -400,6 +400,7 @@ def test_npm_delivers_the_pinned_package_and_runs_nothing_of_it(
     call = log.read_text(encoding="utf-8").split()
     assert call[0] == "pack"
     assert "--ignore-scripts" in call
+    assert "--fetch-retries=0" in call  # by its own rules npm waits for more than a minute
     assert call[-1] == "tiny@1.0.0"
 
 
@@ -473,6 +474,16 @@ def test_a_lying_npm_package_is_refused_and_nothing_of_it_kept(
 
 NPM_FAILS = {
     "404": ([None], {"status": 1, "message": "npm error 404"}, "failed: npm error 404"),
+    "a code first": (
+        [None],
+        {"status": 1, "message": "npm error code E1\nnpm error what is wrong\nnpm error a log"},
+        "failed: npm error what is wrong",
+    ),
+    "a reason": (
+        [None],
+        {"status": 1, "message": "npm error code E\nnpm error 2\nnpm error, reason: no way"},
+        "failed: npm error, reason: no way",
+    ),
     "silently": ([None], {"status": 1}, "npm pack failed: no message"),
     "no archive": ([None], {"status": 0}, "npm pack failed"),
     "no tar": ([b"not a tar file"], {}, "not a gzip file|could not be opened"),

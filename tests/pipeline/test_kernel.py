@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from pipeline.contents import ROOT
-from pipeline.kernel import book_environment
+from pipeline.kernel import book_environment, can_fork, has_pidfd
 from pipeline.notebooks import code_cells, faults, read
 from pipeline.run_chapter import ENCRYPTED, SavesAtTheEnd
 
@@ -170,3 +172,46 @@ def test_settings_that_are_kept_in_files_are_looked_for_elsewhere(variable, is_s
 )
 def test_the_device_the_threads_and_the_machine_are_the_users(variable, tmp_path):
     assert book_environment({variable: "1"}, tmp_path)[variable] == "1"
+
+
+def test_a_folder_of_data_is_the_same_wherever_a_chapter_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def given(path: str) -> str | None:
+        return book_environment({"MNIST_CACHE_DIR": path}, tmp_path).get("MNIST_CACHE_DIR")
+
+    assert given("data") == str(tmp_path / "data")
+    assert [given("/data"), given("~/data"), given("")] == ["/data", "~/data", ""]
+
+
+def test_where_the_system_refuses_descriptors_of_processes_nothing_is_forked(monkeypatch):
+    def refused(process: int) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", refused, raising=False)
+    assert not has_pidfd() and not can_fork()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal for a group of processes")
+def test_what_runs_in_the_environment_answers_an_interrupt_itself(tmp_path):
+    """As JupyterLab does, which asks whether it is meant."""
+    (tmp_path / "asks.py").write_text(
+        "import sys, time\nprint('ready', flush=True)\n"
+        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    time.sleep(1)\nsys.exit(7)\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "pipeline.kernel", "asks"]
+    started = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    assert started.stdout.readline() == "ready\n"
+    os.killpg(started.pid, signal.SIGINT)  # as a terminal does
+    _, said = started.communicate(timeout=30)
+    assert (started.returncode, said) == (7, "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 import sys
@@ -16,6 +18,8 @@ from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from small_book import NAMES, html, make, ran, write_chapter
 
+from pipeline import run_chapter
+from pipeline.contents import ROOT, chapters
 from pipeline.fingerprint import LONG
 from pipeline.notebooks import (
     ChapterError,
@@ -26,7 +30,8 @@ from pipeline.notebooks import (
 from pipeline.published import published, with_outputs
 from pipeline.repository import parse_repository
 from pipeline.run_chapter import ENCRYPTED, Client, SavesAtTheEnd
-from pipeline.run_records import forget_records, replace_records
+from pipeline.run_records import forget_records, has_lost_records, listed_runs, replace_records
+from pipeline.tidy_notebooks import main as tidy_notebooks
 from pipeline.tidy_notebooks import tidy
 
 A_REPOSITORY = parse_repository("https://github.com/owner/book", "main")
@@ -413,3 +418,48 @@ def test_no_run_may_overwrite_the_record_of_another(tmp_path: Path):
     forget_records("03-mlp", folder)
     replace_records("03-mlp-again", second, folder)
     assert (folder / "a.json").read_text(encoding="utf-8") == "second"
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """No file can be written to its end."""
+
+    def fail(number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+
+
+def test_a_full_disk_leaves_the_list_of_records_as_it_was(tmp_path: Path, request):
+    folder, first, second = (tmp_path / name for name in ("records", "first", "second"))
+    for path in (folder, first, second):
+        path.mkdir()
+    (first / "a.json").touch()
+    (second / "b.json").touch()
+    replace_records("run", first, folder)
+    request.getfixturevalue("full_disk")
+    with pytest.raises(OSError, match="No space left"):
+        replace_records("run", second, folder)
+    assert listed_runs(folder) == {"run"} and not has_lost_records("run", folder)
+    forget_records("run", folder)
+    assert not list(folder.glob("*"))
+
+
+def test_a_full_disk_leaves_a_notebook_that_was_to_be_tidied_as_it_was(tmp_path: Path, request):
+    page = tmp_path / "page.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(metadata={"machine": "mine"}), page)
+    before = page.read_bytes()
+    request.getfixturevalue("full_disk")
+    with pytest.raises(OSError, match="No space left"):
+        tidy_notebooks([str(page)])
+    assert page.read_bytes() == before and list(tmp_path.iterdir()) == [page]
+
+
+def test_without_make_all_chapters_run_and_the_one_that_reads_their_records_last(monkeypatch):
+    ran = []
+    monkeypatch.setattr(run_chapter, "run", lambda name, build, runs: ran.append((name, runs)))
+    run_chapter.main("--every", Path("_build"), [])
+    names = [name for name, _ in ran]
+    assert sorted(names) == sorted(chapters()) and names[-1] == "07-comparison"
+    assert all(runs == names for _, runs in ran)
+    assert "run_chapter --every _build" in (ROOT / "README.md").read_text(encoding="utf-8")

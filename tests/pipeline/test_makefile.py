@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,14 @@ from pipeline.contents import ROOT
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
-def make(*arguments: str) -> str:
+def make(*arguments: str, **environment: str) -> str:
     done = subprocess.run(
-        ["make", *arguments], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
+        ["make", *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -46,8 +53,59 @@ def test_make_kept_makes_all_that_is_kept_by_the_commands_that_it_names(tmp_path
         assert f"pipeline.sweep experiments/sweeps/{path.stem}.yml " in said
         assert f"experiments.keep sweep experiments/sweeps/{path.stem}.yml " in said
     for path in KEPT_EXPERIMENTS.iterdir():
-        whole, _, _ = kept_experiment(path.stem)["command"].partition(" --only ")
-        assert f"{whole}\n" in said, path.name
+        command = re.escape(kept_experiment(path.stem)["command"])
+        assert re.search(rf"{command}( --records .*)?\n", said), path.name
+
+
+def test_the_records_that_make_kept_reads_are_of_chapters_on_one_core_each(tmp_path: Path):
+    said = make("-n", "kept", "MAKE=true", f"BUILD={tmp_path}")
+    book = f"{tmp_path}/kept/book"
+    made = said.index(f'OMP_NUM_THREADS=1 true --no-print-directory --jobs=2 BUILD="{book}"')
+    assert made < said.index(f'--only book --records "{book}/records"')
+
+
+def environment(folder: Path, of: Path, pip: str) -> Path:
+    """One that is ready, and whose pip is this script."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "pip").write_text(f"#!/bin/sh\n{pip}\n", encoding="utf-8")
+    (folder / "bin" / "pip").chmod(0o755)
+    (folder / ".ready").write_text(str(of), encoding="utf-8")
+    (folder / ".workshop").touch()
+    return folder
+
+
+@pytest.mark.parametrize("of", [ROOT, ROOT.parent / "another folder"], ids=["here", "another"])
+def test_the_environment_of_another_folder_is_made_anew(tmp_path: Path, of: Path):
+    venv = environment(tmp_path / "venv", of, "exit")
+    is_made = "-m venv --clear" in make("-n", "workshop", f"VENV={venv}")
+    assert is_made == (of != ROOT)
+
+
+def test_the_environment_is_made_where_no_other_make_uses_it(tmp_path: Path):
+    said = make("-n", "workshop", f"VENV={tmp_path}/none", MNIST_MAKE_LOCK="")
+    assert said.index("pipeline/alone.py") < said.index("-m venv --clear")
+    held = make("-n", "workshop", f"VENV={tmp_path}/none", MNIST_MAKE_LOCK=str(ROOT))
+    assert "alone.py" not in held and "-m venv --clear" in held
+
+
+def test_a_make_within_one_that_holds_the_lock_does_not_wait_for_it(tmp_path: Path):
+    alone = [sys.executable, str(ROOT / "pipeline" / "alone.py")]
+    done = subprocess.run(
+        [*alone, *alone, "echo", "at work"],
+        cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", timeout=30, check=True,
+    )  # fmt: skip
+    assert done.stdout == "at work\n"
+
+
+@pytest.mark.parametrize("status", [0, 1], ids=["all goes well", "the fetching fails"])
+def test_an_environment_without_tensorflow_is_not_ready(tmp_path: Path, status: int):
+    pip = f'case "$1" in install) exit {status};; esac'
+    venv = environment(tmp_path / "venv", ROOT, pip)
+    done = subprocess.run(
+        ["make", f"VENV={venv}", f"{venv}/.gpu"], cwd=ROOT, capture_output=True, check=False
+    )
+    assert (done.returncode != 0) == bool(status)
+    assert (venv / ".ready").exists() == (venv / ".gpu").exists() == (not status)
 
 
 def test_the_code_is_tested_before_any_chapter_has_run(tmp_path: Path):

@@ -138,3 +138,11 @@ def test_another_expression_runs_the_chapter_again_and_another_format_does_not(
     assert before != depends_on("n = 1", "m = 2", sentence("n"))
     with pytest.raises(ChapterError, match="01-dice: the sentence's `lost`"):
         depends_on("n = 1", sentence("lost"))
+
+
+def test_a_line_may_begin_with_an_operator_that_ipython_takes_for_its_own(shell):
+    cell = "differ = (\n    one\n    != 4\n)\nrest = (\n    one\n    % 4\n)"
+    page = chapter(f"one = 7\n{cell}", sentence("differ", "rest"))
+    assert published(shell, page).cells[1].source == "True 3"
+    page = chapter("%matplotlib inline\none = 7", sentence("one"))
+    assert published(shell, page).cells[1].source == "7"

@@ -553,3 +553,21 @@ def test_the_interval_is_over_seeds_each_counted_once():
     expected = mean_interval(list(accuracies.values()))
     assert tuple(summary.loc[0, ["test_accuracy", "half_width"]]) == pytest.approx(expected)
     assert np.isnan(summary.loc[2, "half_width"])
+
+
+def test_where_all_runs_with_a_parameter_failed_they_are_listed_all_the_same(tmp_path: Path):
+    asked = [
+        Run("fit", "02-logistic-regression", {"C": 0.5}),
+        *(Run(f"cnn-{p}", "06-deeper-cnn", {"keep_prob": p}) for p in (0.5, 0.8)),
+    ]
+    facts = dict.fromkeys(FACTS, 1) | {"model": "logistic_regression", "seed": 0}
+    failed = worker.Outcome(1.0, message="its memory was used up")
+    write_results(
+        asked,
+        {run.name: failed for run in asked[1:]},
+        {"fit": {"seconds": 1.0, "records": [facts]}},
+        Store(str(tmp_path)),
+    )
+    table = pd.read_csv(tmp_path / "sweep.csv")
+    assert table["status"].tolist() == ["done", "failed", "failed"]
+    assert table["keep_prob"].tolist()[1:] == [0.5, 0.8]
