@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contents import main_line
+from pipeline.contents import chapters, main_line
 from pipeline.notebooks import CHAPTERS, read
 
 ENTRY = re.compile(r"^(?P<term>\S.*)\n  .*\{doc\}`(?P<chapter>[\w-]+)`$", re.M)
@@ -50,3 +50,13 @@ def test_no_chapter_uses_a_term_before_the_one_that_explains_it(term, chapter):
     word = link if term in MENTIONED_BEFORE else rf"\b{re.escape(term)}(s|es)?\b"
     used = [stem for stem in earlier if re.search(word, prose(stem), re.I)]
     assert not used, f"{term!r} is explained in {chapter} and used before, in {', '.join(used)}"
+
+
+def test_every_symbol_of_the_notation_is_one_that_a_page_uses():
+    table = (CHAPTERS / "notation.md").read_text(encoding="utf-8")
+    symbols = re.findall(r"\$([^$]+)\$", " ".join(re.findall(r"^\| (\$[^|]*)\|", table, re.M)))
+    pages = "\n".join(map(prose, chapters()))
+    formulas = " ".join(re.findall(r"\$\$.+?\$\$|\$[^$\n]+\$|```\{math\}.+?```", pages, re.DOTALL))
+    assert len(symbols) > 40
+    unused = [symbol for symbol in symbols if symbol not in formulas]
+    assert unused == []

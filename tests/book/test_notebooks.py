@@ -200,6 +200,15 @@ def test_what_sentences_quote_is_short_and_some_cell_gives_it(path: Path):
 
 
 @every_notebook
+def test_a_bound_is_rounded_to_its_safe_side(path: Path):
+    """At least 90.8 is not "at least 91", as it would be rounded to the nearest."""
+    prose = " ".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    bounds = re.findall(r"\bat (least|most) \{eval\}`([^`]*):[^`]*f`", prose)
+    for bound, quoted in bounds:
+        assert {"least": "floor", "most": "ceil"}[bound] in quoted, f"at {bound} {quoted}"
+
+
+@every_notebook
 def test_hidden_cells_give_no_name_that_nobody_uses(path: Path):
     notebook = read(path)
     sources = [cell.source for cell in code_cells(notebook)] + expressions(notebook)
