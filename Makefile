@@ -94,8 +94,8 @@ $(ON_GPU): requirements-gpu.lock $(READY)
 
 workshop: $(WORKSHOP)
 
-# Another make may be using the environment: until that has ended it stays as it is.
-ifneq ($(MNIST_MAKE_LOCK),$(CURDIR))
+# A make that makes the book or tests it uses the environment: until that has ended it stays as it is.
+ifneq ($(value MNIST_MAKE_LOCK),$(CURDIR))
 $(READY) $(WORKSHOP) $(ON_GPU):
 	@$(ALONE) $(MAKE) --no-print-directory PYTHON="$$python" $@
 else
@@ -103,7 +103,7 @@ $(READY):
 	python=$$($(FIND_PYTHON)) && "$$python" -m venv --clear $(VENV)
 	$(INSTALL) requirements.lock
 	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
-	@printf %s "$(CURDIR)" > $@
+	@pwd -P > $@
 
 $(WORKSHOP):
 	$(INSTALL) $<
@@ -252,18 +252,18 @@ KEPT_TWO := $(patsubst %,$(KEPT)/%.experiment,parts twins)
 kept: $(KEPT_RUNS:%=%/.kept) $(KEPT_SWEEPS:%=%/.kept) $(KEPT)/book.part $(KEPT_PARTS) $(KEPT_TWO)
 	@git status --short mnist_helpers/kept
 
-$(KEPT_PARTS): $(KEPT)/%.part: $(READY)
+$(KEPT_PARTS): $(KEPT)/%.part: requirements.lock | $(READY)
 	@mkdir -p $(@D)
 	$(RUN) experiments.going_further --only $*
 	@touch $@
 
 # A book whose chapters have one core each: its records are what chapter 8 sets beside its own.
-$(KEPT)/book.part: $(READY)
+$(KEPT)/book.part: requirements.lock | $(READY)
 	@OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=2 BUILD="$(KEPT)/book" PARAMETERS= LONG= book
 	$(RUN) experiments.going_further --only book --records "$(KEPT)/book/records"
 	@touch $@
 
-$(KEPT_TWO): $(KEPT)/%.experiment: $(READY)
+$(KEPT_TWO): $(KEPT)/%.experiment: requirements.lock | $(READY)
 	@mkdir -p $(@D)
 	$(RUN) experiments.$*
 	@touch $@
@@ -271,14 +271,14 @@ $(KEPT_TWO): $(KEPT)/%.experiment: $(READY)
 ONE_LONG_RUN = papermill chapters/06-deeper-cnn.ipynb
 ITS_SEED = -p num_steps 20001 -p seed $*
 
-$(KEPT)/long-%/.kept: $(READY)
+$(KEPT)/long-%/.kept: requirements.lock | $(READY)
 	@mkdir -p $(@D)
 	OMP_NUM_THREADS=1 $(VENV)/bin/$(ONE_LONG_RUN) $(@D)/out.ipynb $(ITS_SEED) -p record_dir "$(abspath $(@D))"
 	$(RUN) experiments.keep run $(@D)/06-deeper-cnn--deeper_cnn--20001-steps--seed-$*.json \
 	    "OMP_NUM_THREADS=1 $(ONE_LONG_RUN) out.ipynb $(ITS_SEED)"
 	@touch $@
 
-$(KEPT_SWEEPS:%=%/.kept): $(KEPT)/%/.kept: experiments/sweeps/%.yml $(WORKSHOP)
+$(KEPT_SWEEPS:%=%/.kept): $(KEPT)/%/.kept: experiments/sweeps/%.yml requirements.lock | $(WORKSHOP)
 	$(RUN) pipeline.sweep $< $(@D)
 	$(RUN) experiments.keep sweep $< $(@D)
 	@touch $@

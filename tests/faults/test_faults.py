@@ -598,6 +598,8 @@ def run_alone(monkeypatch, capsys) -> str:
     commands = []
     monkeypatch.setattr(os, "execvp", lambda program, command: commands.append(command))
     monkeypatch.setattr(sys, "argv", ["alone.py", "make", "whole-book"])
+    for told in ("MNIST_MAKE_LOCK", "MNIST_FORK_SERVER"):  # to the command, and not to other tests
+        monkeypatch.setenv(told, "")
     runpy.run_path(str(ROOT / "pipeline" / "alone.py"), run_name="__main__")
     assert commands == [["make", "whole-book"]]
     said = capsys.readouterr().out

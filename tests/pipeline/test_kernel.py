@@ -196,8 +196,9 @@ def test_where_the_system_refuses_descriptors_of_processes_nothing_is_forked(mon
 def test_what_runs_in_the_environment_answers_an_interrupt_itself(tmp_path):
     """As JupyterLab does, which asks whether it is meant."""
     (tmp_path / "asks.py").write_text(
-        "import sys, time\nprint('ready', flush=True)\n"
-        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    time.sleep(1)\nsys.exit(7)\n",
+        "import sys, time\n"
+        "try:\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    time.sleep(1)\nsys.exit(7)\n",
         encoding="utf-8",
     )
     command = [sys.executable, "-m", "pipeline.kernel", "asks"]

@@ -174,6 +174,10 @@
         if (pen.down) draw(pen.x, pen.y, x, y);
         Object.assign(pen, { x, y });
         say(`column ${x / KEY_STEP}, row ${y / KEY_STEP}${pen.down ? ", drawing" : ""}`);
+        if (!pen.down) {
+          event.preventDefault();
+          return showPen();
+        }
       } else if (event.key === " " || event.key === "Enter") {
         if (event.repeat) return event.preventDefault(); // it is held
         if (pen.down) lift();

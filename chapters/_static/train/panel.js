@@ -313,6 +313,7 @@
 
     begin() {
       if (this.runs.length) return;
+      this.trouble.replaceChildren();
       const failed = (error) => this.fail(error.message ?? error);
       this.runs = this.settingsOfRuns().map((settings) => new Run(settings, () => this.changed(), failed));
     }
