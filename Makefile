@@ -169,9 +169,12 @@ $(BUILD)/book.pdf: $(BUILD)/html/index.html $(WORKSHOP)
 # A whole book of few steps, in a folder of its own, tested as its parts get ready; the code meanwhile.
 FEW_STEPS := BUILD=_build/test PARAMETERS=tests/few_steps.yml LONG=
 
+# The make of macOS is too old for this.
+IN_LINES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
+
 whole-test: $(WORKSHOP)
 	@echo "Testing code and book side by side: minutes; each part reports when it is done"
-	@$(MAKE) --jobs=2 --no-print-directory --output-sync=line $(FEW_STEPS) \
+	@$(MAKE) --jobs=2 --no-print-directory $(IN_LINES) $(FEW_STEPS) \
 	    test-code test-notebooks test-site test-book
 
 OF_THE_BOOK := tests/book/test_papermill.py tests/pipeline/test_sweep_pages.py
@@ -286,7 +289,8 @@ $(KEPT_SWEEPS:%=%/.kept): $(KEPT)/%/.kept: experiments/sweeps/%.yml requirements
 # ---- what others publish ----
 
 # In a book of few steps, whose links are those of the whole.
-links:
+links: $(READY)
+	$(RUN) pipeline.fetch_data --every-mirror
 	@$(MAKE) --no-print-directory $(FEW_STEPS) site
 	PYTHONPATH=. $(VENV)/bin/jupyter-book build --builder linkcheck --path-output _build/links _build/test/book
 

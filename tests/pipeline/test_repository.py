@@ -193,15 +193,17 @@ def test_the_branch_for_colab_and_binder_holds_the_editions_and_installs_the_pac
     editions.mkdir(parents=True)
     git(tmp_path, "init", "--bare", "--quiet", str(repository))
     for chapter in ("01-old", "01-data"):
-        (editions / f"{chapter}.ipynb").write_text(chapter, encoding="utf-8")
+        installs = "git+https://github.com/me/book@main"
+        (editions / f"{chapter}.ipynb").write_text(f"{chapter} {installs}", encoding="utf-8")
         package = f"git+https://github.com/me/book@{chapter}"
         command = [".ci/publish-editions", editions.parent, repository, EDITIONS_BRANCH, package]
         subprocess.run(command, cwd=ROOT, check=True)
         (editions / "01-old.ipynb").unlink(missing_ok=True)
     listed = git(repository, "ls-tree", "-r", "--name-only", EDITIONS_BRANCH).split()
     binder = {f".binder/{path.name}" for path in (ROOT / ".binder").iterdir()}
-    assert set(listed) == {"chapters/01-data.ipynb", *binder}
-    assert git(repository, "show", f"{EDITIONS_BRANCH}:chapters/01-data.ipynb") == "01-data"
+    assert set(listed) == {"LICENSE", "chapters/01-data.ipynb", *binder}
+    edition = git(repository, "show", f"{EDITIONS_BRANCH}:chapters/01-data.ipynb")
+    assert edition.strip() == f"01-data {package}"
     required = git(repository, "show", f"{EDITIONS_BRANCH}:.binder/requirements.txt")
     assert required == f"{package}\n"
 

@@ -207,14 +207,57 @@ def test_workflows_may_read_and_only_the_publisher_may_publish(workflow):
     assert content["permissions"] == {"contents": "read"}
     jobs = content["jobs"]
     more = {name: job["permissions"] for name, job in jobs.items() if "permissions" in job}
-    assert more == {"publish": {"contents": "write", "pages": "write", "id-token": "write"}}
+    publisher = {"publish": {"contents": "write", "pages": "write", "id-token": "write"}}
+    assert more == (publisher if content["name"] == "book" else {})
     its_own_branch = "github.event_name == 'push' && github.ref == 'refs/heads/main'"
-    assert jobs["publish"]["if"] == its_own_branch
+    assert not more or jobs["publish"]["if"] == its_own_branch
+
+
+def test_tests_and_publication_share_no_file_with_a_schedule():
+    """GitHub switches off a file that has one where nobody works on the repository any more."""
+    found = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in WORKFLOWS}
+    assert "publish" in found["book"]["jobs"] and "test" in found["book"]["jobs"]
+    scheduled = {name for name, content in found.items() if "schedule" in content[True]}  # "on"
+    assert scheduled == {"weekly"}
+
+
+def test_no_book_of_the_sample_is_published_and_no_older_one():
+    (path,) = (path for path in WORKFLOWS if path.stem == "book")
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    group = {"group": "book-${{ github.ref }}", "cancel-in-progress": True}
+    assert content["concurrency"] == group
+    job = content["jobs"]["publish"]
+    runs = [step.get("run", step.get("uses", "")) for step in job["steps"]]
+    made, looked = runs.index("make --jobs=2 book"), runs.index(SAYS_FULL)
+    assert made < looked < min(i for i, run in enumerate(runs) if "publish-editions" in run)
+
+
+SAYS_FULL = """grep --quiet '"is_sample": false' _build/data.json"""
+
+
+@pytest.mark.parametrize(("sample", "status"), [(False, 0), (True, 1)])
+def test_what_says_that_the_data_are_mnist_can_say_that_they_are_not(tmp_path, sample, status):
+    (tmp_path / "_build").mkdir()
+    facts = json.dumps({"data_set": "mnist", "is_sample": sample}, indent=1)
+    (tmp_path / "_build" / "data.json").write_text(facts, encoding="utf-8")
+    assert subprocess.run(["sh", "-c", SAYS_FULL], cwd=tmp_path).returncode == status
+
+
+def test_what_runs_pytest_has_installed_it(workflow):
+    """`make book` installs what the book needs, and no more."""
+    _, content = workflow
+    for job in content["jobs"].values():
+        runs = [step.get("run", "") for step in job["steps"]]
+        for i, run in enumerate(runs):
+            assert "-m pytest" not in run or "make workshop" in runs[:i]
 
 
 def test_only_the_step_that_pushes_the_editions_is_given_the_token(workflow):
     """What is built runs in the same job, and with it the code of many packages."""
     text, content = workflow
+    if "publish" not in content["jobs"]:
+        assert "github.token" not in text
+        return
     (step,) = (s for s in content["jobs"]["publish"]["steps"] if "github.token" in str(s))
     assert step["run"].startswith(".ci/publish-editions ")
     assert step["env"] == {"GITHUB_TOKEN": "${{ github.token }}"}

@@ -366,11 +366,13 @@ def test_a_killed_worker_costs_its_run_a_retry_and_all_goes_to_s3(
     asked = runs_of(Grid(["01-dice"], {"seed": seeds}, {"num_steps": n}) for seeds, n in grids)
 
     def kill_one() -> int:
-        assert wait_for(lambda: len(begun()) == 4)
-        seed, _, process = map(int, lines(book / "begun.txt")[-1].split())
-        os.kill(process, signal.SIGKILL)
-        again = wait_for(lambda: begun()[seed, 60] == 2)
-        (book / "go-on").touch()
+        try:
+            assert wait_for(lambda: len(begun()) == 4)
+            seed, _, process = map(int, lines(book / "begun.txt")[-1].split())
+            os.kill(process, signal.SIGKILL)
+            again = wait_for(lambda: begun()[seed, 60] == 2)
+        finally:
+            (book / "go-on").touch()  # nobody is to wait for it without end
         assert again, "the run of the killed worker did not begin again"
         return seed
 

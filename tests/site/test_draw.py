@@ -263,6 +263,8 @@ def tab(browser, site) -> Iterator[Page]:
     opened.close()
 
 
+TWO_FRAMES = """() => new Promise((resolve) =>
+    requestAnimationFrame(() => requestAnimationFrame(resolve)))"""
 LOGITS = """([name, base64]) => {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const model = drawADigit.state.networks.get(name);
@@ -417,7 +419,6 @@ def test_the_keyboards_pen_is_lifted_where_the_board_becomes_another(tab: Page, 
         "undo": lambda: board.press("Control+z"),
         "elsewhere": lambda: tab.locator("#draw-model").focus(),
     }[way]()
-    tab.wait_for_timeout(100)
     ink = tab.evaluate("drawADigit.state.ink.reduce((sum, x) => sum + x)")
     for key in ("ArrowDown", "ArrowDown"):
         board.press(key)
@@ -450,7 +451,7 @@ def test_takes_strokes_back(tab: Page):
     expect(tab.locator("#draw-source")).to_have_text("Your drawing.")
     tab.locator("#draw-undo").click()
     expect(tab.locator("#draw-source")).to_have_text("An example: 1.")
-    tab.wait_for_timeout(100)
+    tab.evaluate(TWO_FRAMES)  # the page computes in the next
     assert tab.evaluate("Array.from(drawADigit.state.pixels)") == one
 
 
@@ -567,7 +568,7 @@ def test_a_browser_that_gives_noise_for_a_canvas_reads_the_same_digit(tab: Page)
         for button in ('[data-example="3"]', '[data-example="nothing"]', "#draw-undo"):
             tab.locator(button).click()
         expect(tab.locator("#draw-source")).to_have_text("An example: 3.")
-        tab.wait_for_timeout(100)
+        tab.evaluate(TWO_FRAMES)  # the page computes in the next
         seen.append(tab.evaluate("Array.from(drawADigit.state.pixels)"))
     tab.evaluate("() => { CanvasRenderingContext2D.prototype.getImageData = honest; }")
     assert seen[0] == seen[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -134,7 +135,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += [f"{name}={value}" for name, value in settings.items()]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    # Their own settings may ask for a password.
+    none_of_theirs = os.environ | {"JUPYTER_CONFIG_DIR": str(folder / "none")}
+    with subprocess.Popen(
+        command, env=none_of_theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
         try:
             yield f"http://127.0.0.1:{port}/lab/tree/{notebook.name}?reset", notebook
         finally:
