@@ -211,6 +211,8 @@ def test_what_runs_in_the_environment_answers_an_interrupt_itself(tmp_path):
         text=True,
         encoding="utf-8",
         start_new_session=True,
+        # What runs in the background, as these tests may, ignores it, and so does what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert started.stdout.readline() == "ready\n"
     os.killpg(started.pid, signal.SIGINT)  # as a terminal does
