@@ -289,8 +289,7 @@ $(KEPT_SWEEPS:%=%/.kept): $(KEPT)/%/.kept: experiments/sweeps/%.yml requirements
 # ---- what others publish ----
 
 # In a book of few steps, whose links are those of the whole.
-links: $(READY)
-	$(RUN) pipeline.fetch_data --every-mirror
+links:
 	@$(MAKE) --no-print-directory $(FEW_STEPS) site
 	PYTHONPATH=. $(VENV)/bin/jupyter-book build --builder linkcheck --path-output _build/links _build/test/book
 

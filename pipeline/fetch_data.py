@@ -18,7 +18,6 @@ from pathlib import Path
 
 from mnist_helpers.data import Mnist, SampleDataWarning, load_data
 from mnist_helpers.files import write_whole
-from mnist_helpers.idx import IdxError
 from mnist_helpers.sources import PUBLICATIONS, download
 from pipeline.command_line import command_line
 
@@ -52,7 +51,7 @@ def ask_every_mirror() -> None:
         for mirror in publication.mirrors:
             try:
                 download(publication, mirror)
-            except (OSError, IdxError) as error:
+            except Exception as error:  # whatever is wrong with one, the next is asked, too
                 failed.append(f"{publication.name}, {mirror}: {error}")
     if failed:
         sys.exit("\n".join(["Mirrors that do not have the data:", *failed]))

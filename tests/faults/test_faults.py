@@ -58,7 +58,7 @@ pytestmark = pytest.mark.usefixtures("no_settings_of_the_machine")
 def ask(tmp_path, tiny, tiny_contents, tiny_gz, mirror, monkeypatch):
     """Ask a mirror that is no good, alone and then before a good one; return its answer."""
 
-    def ask(bad_url: str, patience: float = 30.0) -> str:  # seconds, of which two rows wait all
+    def ask(bad_url: str, patience: float = 30.0) -> str:  # seconds; two rows wait for all of them
         monkeypatch.setattr(sources, "CONNECT_AND_READ_TIMEOUT", patience)
         with pytest.raises(DataUnavailable):
             deliver(replace(tiny, mirrors=(bad_url,)), tmp_path)

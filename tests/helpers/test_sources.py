@@ -575,10 +575,12 @@ def test_each_mirror_is_asked_where_one_may_be_gone_without_a_reader_noticing(
 ):
     """The next mirror would answer."""
     good = mirror(tiny_gz).url
-    both = {"tiny": replace(tiny, mirrors=(dead_url, good))}
-    monkeypatch.setattr(fetch_data, "PUBLICATIONS", both)
-    with pytest.raises(SystemExit, match=f"tiny, {dead_url}: .*") as gone:
+    cut_off = mirror({FILE_NAMES[0] + ".gz": Reply(b"cut", announced=40)}).url
+    all_three = {"tiny": replace(tiny, mirrors=(cut_off, dead_url, good))}
+    monkeypatch.setattr(fetch_data, "PUBLICATIONS", all_three)
+    with pytest.raises(SystemExit) as gone:
         fetch_data.ask_every_mirror()
-    assert good not in str(gone.value)
+    said = str(gone.value)
+    assert f"tiny, {cut_off}: " in said and f"tiny, {dead_url}: " in said and good not in said
     monkeypatch.setattr(fetch_data, "PUBLICATIONS", {"tiny": replace(tiny, mirrors=(good,))})
     fetch_data.ask_every_mirror()

@@ -18,7 +18,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from small_book import NAMES, NO_FORKS, html, make, ran, write_chapter
+from small_book import NAMES, NO_FORKS, html, make, ran, write_book, write_chapter
 
 from pipeline import run_chapter
 from pipeline.contents import ROOT, chapters
@@ -479,3 +479,20 @@ def test_without_make_the_readme_s_commands_make_the_site(book: Path):
         assert done.returncode == 0, done.stderr
     assert "Chapter 07-comparison" in html(book, "07-comparison")
     assert str(book / "_build" / "html" / "index.html") in done.stdout
+
+
+@pytest.mark.parametrize("name", ["a book", "a $HOME of books"])
+def test_the_environment_is_made_where_no_other_make_uses_it(tmp_path: Path, name: str):
+    (tmp_path / name).mkdir()
+    book = write_book(tmp_path / name)
+
+    def said(**environment: str) -> str:
+        return subprocess.run(
+            ["make", "-n", "none/.ready", "VENV=none", f"PYTHON={sys.executable}"],
+            cwd=book, env=os.environ | environment, capture_output=True,
+            text=True, encoding="utf-8", timeout=60, check=True,
+        ).stdout  # fmt: skip
+
+    assert said().index("pipeline/alone.py") < said().index("-m venv --clear")
+    held = said(MNIST_MAKE_LOCK=str(book))
+    assert "alone.py" not in held and "-m venv --clear" in held

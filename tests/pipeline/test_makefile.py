@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_book import write_book
 
 from mnist_helpers.kept import KEPT_EXPERIMENTS, KEPT_RUNS, KEPT_SWEEPS, kept_experiment
 from pipeline.contents import ROOT
@@ -84,23 +83,6 @@ def test_the_environment_of_another_folder_is_made_anew(tmp_path: Path, of: Path
     venv = environment(tmp_path / "venv", of, "exit")
     is_made = "-m venv --clear" in make("-n", "workshop", f"VENV={venv}")
     assert is_made == (of != ROOT)
-
-
-@pytest.mark.parametrize("name", ["a book", "a $HOME of books"])
-def test_the_environment_is_made_where_no_other_make_uses_it(tmp_path: Path, name: str):
-    (tmp_path / name).mkdir()
-    book = write_book(tmp_path / name)
-
-    def said(**environment: str) -> str:
-        return subprocess.run(
-            ["make", "-n", "none/.ready", "VENV=none", f"PYTHON={sys.executable}"],
-            cwd=book, env=os.environ | environment, capture_output=True,
-            text=True, encoding="utf-8", timeout=60, check=True,
-        ).stdout  # fmt: skip
-
-    assert said().index("pipeline/alone.py") < said().index("-m venv --clear")
-    held = said(MNIST_MAKE_LOCK=str(book))
-    assert "alone.py" not in held and "-m venv --clear" in held
 
 
 def test_a_make_within_one_that_holds_the_lock_does_not_wait_for_it(tmp_path: Path):

@@ -13,6 +13,7 @@ from contextlib import suppress
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, requires
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -20,6 +21,7 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 
 from mnist_helpers.records import WITHOUT_GPU
+from pipeline import fetch_data
 from pipeline.contents import ROOT, chapters
 from pipeline.notebooks import CHAPTERS, code_cells, read
 
@@ -236,10 +238,12 @@ SAYS_FULL = """grep --quiet '"is_sample": false' _build/data.json"""
 
 
 @pytest.mark.parametrize(("sample", "status"), [(False, 0), (True, 1)])
-def test_what_says_that_the_data_are_mnist_can_say_that_they_are_not(tmp_path, sample, status):
-    (tmp_path / "_build").mkdir()
-    facts = json.dumps({"data_set": "mnist", "is_sample": sample}, indent=1)
-    (tmp_path / "_build" / "data.json").write_text(facts, encoding="utf-8")
+def test_what_says_that_the_data_are_mnist_can_say_that_they_are_not(
+    tmp_path, monkeypatch, sample, status
+):
+    data = SimpleNamespace(data_set="mnist", sha256="5" * 64, is_sample=sample, answers=())
+    monkeypatch.setattr(fetch_data, "fetch", lambda: data)
+    fetch_data.main(tmp_path / "_build" / "data.json")
     assert subprocess.run(["sh", "-c", SAYS_FULL], cwd=tmp_path).returncode == status
 
 

@@ -150,7 +150,7 @@ def test_it_trains_to_the_end_goes_on_from_there_and_starts_again(tab: Page):
     assert step_of(tab) == 0 and tab.locator(".train-line[points]").count() == 3  # the keys alone
 
 
-def test_a_pause_holds_it_and_going_on_ends_where_it_would_have(tab: Page):
+def test_a_pause_holds_it(tab: Page):
     tab.evaluate(CHOOSE, f"num_steps={ENDLESS}")
     press(tab, "Train")
     expect(tab.locator(".train-counted")).to_contain_text("steps a second")

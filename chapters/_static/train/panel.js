@@ -312,8 +312,8 @@
     }
 
     begin() {
-      if (this.runs.length) return;
       this.trouble.replaceChildren();
+      if (this.runs.length) return;
       const failed = (error) => this.fail(error.message ?? error);
       this.runs = this.settingsOfRuns().map((settings) => new Run(settings, () => this.changed(), failed));
     }
