@@ -29,6 +29,7 @@ from small_book import make, write_book
 import mnist_helpers
 from mnist_helpers.data import Mnist, SampleDataWarning, Split, load_data
 from mnist_helpers.sources import SAMPLE, IdxFile, Publication
+from pipeline.contents import ROOT
 from pipeline.kernel import enter_book_environment
 from pipeline.site.pdf import browser_path
 
@@ -257,6 +258,17 @@ def shell(monkeypatch, tmp_path):
     yield shell
     shell.history_manager.end_session()
     InteractiveShell.clear_instance()
+
+
+# ---- the repository ----
+
+
+def listed_by_git(*options: str) -> str:
+    """What `git ls-files` says of the repository; a folder from a ZIP has nothing to ask."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this folder is no checkout of git's")
+    command = ["git", "ls-files", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
 
 
 # ---- other processes ----

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 
 import pytest
+from conftest import listed_by_git
 from test_packaging import imported
 
 from pipeline.contents import ROOT
@@ -21,9 +21,8 @@ OURS = {"mnist_helpers", "pipeline", "bench", "experiments", "tests"}
 @pytest.fixture(scope="module")
 def files() -> list[str]:
     """The files that git keeps, new ones included."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-    return [name for name in listed.stdout.decode().split("\0") if (ROOT / name).is_file()]
+    listed = listed_by_git("--cached", "--others", "--exclude-standard", "-z")
+    return [name for name in listed.split("\0") if (ROOT / name).is_file()]
 
 
 def test_the_table_names_every_folder_at_the_top_and_no_other(files: list[str]):

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from conftest import listed_by_git
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
@@ -298,16 +299,8 @@ def test_workflows_keep_no_credentials_and_run_nothing_that_others_wrote(workflo
 
 
 def test_no_file_of_the_repository_holds_a_secret():
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        encoding="utf-8",
-    )
     found = {}
-    for name in filter(None, listed.stdout.split("\0")):
+    for name in filter(None, listed_by_git("-z").split("\0")):
         path = ROOT / name
         if path == Path(__file__) or not path.is_file() or path.suffix == ".gz":
             continue

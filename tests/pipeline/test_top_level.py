@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from conftest import listed_by_git
 
 from pipeline.contents import ROOT
 
@@ -65,10 +65,7 @@ def test_hooks_run_what_the_environment_has():
 
 
 def test_git_takes_for_binary_what_is_and_ends_all_other_lines_with_lf():
-    listed = subprocess.run(
-        ["git", "ls-files", "--eol"], cwd=ROOT, capture_output=True, check=True
-    ).stdout.decode()
-    lines = [line.split(None, 3) for line in listed.splitlines()]
+    lines = [line.split(None, 3) for line in listed_by_git("--eol").splitlines()]
     endings = {line[0] for line in lines}
     assert endings <= {"i/lf", "i/-text", "i/none"}
     wrong = [
@@ -88,8 +85,7 @@ def test_the_actions_are_kept_up_to_date():
 @pytest.mark.parametrize("guide", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"])
 def test_a_guide_names_no_file_that_is_not_there(guide: str):
     """By its path, or by its name alone."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    listed = listed_by_git("--cached", "--others", "--exclude-standard")
     there = [f"/{name}" for name in listed.splitlines() if (ROOT / name).is_file()]
     named = set(re.findall(r"\b[\w./-]+\.(?:py|yml|md|toml|lock|cff|svg)\b", text(guide)))
     assert len(named) > 1
