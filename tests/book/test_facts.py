@@ -28,12 +28,12 @@ SYSTEMS, TABLES = (Path("mnist_helpers") / name for name in ("systems.py", "tabl
         "the long run": (SYSTEMS, r"num_steps\W+[<>] *(LONG_STEPS|\d\d_000)"),
         "the setting chosen": (SYSTEMS, r'"_dropconnect" in'),
         "what the original printed": (SYSTEMS, r"\b92\.11\b"),
-        "numbers with their sign": (TABLES, r":\+[^\"']*f\}[\"']\.replace"),
+        "numbers with their sign": (TABLES, r":\+([^}]*|[^\"']*)f\}[\"']\.replace"),
         "colours of positive and negative": (
             Path("mnist_helpers/figures.py"),
             r'"(RdBu|PuOr|PiYG|BrBG|coolwarm|bwr|seismic|RdYlBu)(_r)?"',
         ),
-        "lines of a table": (TABLES, r'f"\| \{\W+join'),
+        "lines of a table": (TABLES, r'^\s*f?"\|.*\||f"\| \{\W+join'),
     }.values(),
 )
 def test_a_fact_has_one_home(home: Path, worked_out: str):

@@ -422,9 +422,8 @@ def test_no_run_may_overwrite_the_record_of_another(tmp_path: Path):
     assert (folder / "a.json").read_text(encoding="utf-8") == "second"
 
 
-@pytest.fixture
-def full_disk(monkeypatch):
-    """No file can be written to its end."""
+def fill_the_disk(monkeypatch) -> None:
+    """From now on no file can be written to its end."""
 
     def fail(number: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -432,14 +431,14 @@ def full_disk(monkeypatch):
     monkeypatch.setattr(os, "fsync", fail)
 
 
-def test_a_full_disk_leaves_the_list_of_records_as_it_was(tmp_path: Path, request):
+def test_a_full_disk_leaves_the_list_of_records_as_it_was(tmp_path: Path, monkeypatch):
     folder, first, second = (tmp_path / name for name in ("records", "first", "second"))
     for path in (folder, first, second):
         path.mkdir()
     (first / "a.json").touch()
     (second / "b.json").touch()
     replace_records("run", first, folder)
-    request.getfixturevalue("full_disk")
+    fill_the_disk(monkeypatch)
     with pytest.raises(OSError, match="No space left"):
         replace_records("run", second, folder)
     assert listed_runs(folder) == {"run"} and not has_lost_records("run", folder)
@@ -447,11 +446,13 @@ def test_a_full_disk_leaves_the_list_of_records_as_it_was(tmp_path: Path, reques
     assert not list(folder.glob("*"))
 
 
-def test_a_full_disk_leaves_a_notebook_that_was_to_be_tidied_as_it_was(tmp_path: Path, request):
+def test_a_full_disk_leaves_a_notebook_that_was_to_be_tidied_as_it_was(
+    tmp_path: Path, monkeypatch
+):
     page = tmp_path / "page.ipynb"
     nbformat.write(nbformat.v4.new_notebook(metadata={"machine": "mine"}), page)
     before = page.read_bytes()
-    request.getfixturevalue("full_disk")
+    fill_the_disk(monkeypatch)
     with pytest.raises(OSError, match="No space left"):
         tidy_notebooks([str(page)])
     assert page.read_bytes() == before and list(tmp_path.iterdir()) == [page]
