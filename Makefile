@@ -83,7 +83,9 @@ whole-site: $(BUILD)/html/index.html
 
 # ---- environment ----
 
-INSTALL := $(VENV)/bin/pip install --quiet --require-hashes --no-deps --requirement
+INSTALL := $(VENV)/bin/pip install --quiet --no-compile --require-hashes --no-deps --requirement
+# On all cores; pip compiles on one. What this Python cannot compile it leaves, as pip does.
+BYTECODE := $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 
 # It knows its place by absolute paths: in a copy of this folder, or after a move, it is made anew.
 MOVED := $(if $(wildcard $(READY)),$(subst $(CURDIR),,$(shell cat $(READY))))
@@ -102,11 +104,13 @@ else
 $(READY):
 	python=$$($(FIND_PYTHON)) && "$$python" -m venv --clear $(VENV)
 	$(INSTALL) requirements.lock
+	$(BYTECODE)
 	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	@pwd -P > $@
 
 $(WORKSHOP):
 	$(INSTALL) $<
+	$(BYTECODE)
 	@touch $@
 
 # The two TensorFlows have most files in common: the one goes before the other comes. An environment
@@ -115,6 +119,7 @@ $(ON_GPU):
 	@mv $(READY) $(READY)-but-for-tensorflow
 	$(VENV)/bin/pip uninstall --quiet --yes tensorflow-cpu
 	$(INSTALL) $<
+	$(BYTECODE)
 	@mv $(READY)-but-for-tensorflow $(READY)
 	@touch $@
 endif

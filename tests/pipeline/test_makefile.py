@@ -94,6 +94,13 @@ def test_a_make_within_one_that_holds_the_lock_does_not_wait_for_it(tmp_path: Pa
     assert done.stdout == "at work\n"
 
 
+def test_what_pip_does_not_compile_is_compiled_after_each_installation(tmp_path: Path):
+    said = make("-n", "workshop", "GPU=1", f"{tmp_path}/none/.gpu", f"VENV={tmp_path}/none")
+    steps = re.findall(r"(?<=pip )install .*--no-compile|compileall", said)
+    assert steps and all(step.startswith("install") for step in steps[::2])
+    assert steps[1::2] == ["compileall"] * 3
+
+
 @pytest.mark.parametrize("status", [0, 1], ids=["all goes well", "the fetching fails"])
 def test_an_environment_without_tensorflow_is_not_ready(tmp_path: Path, status: int):
     pip = f'case "$1" in install) exit {status};; esac'
