@@ -82,7 +82,7 @@ def of_kind(readings: dict, way: str, kind: str) -> np.ndarray:
     return np.array(readings[way][kind])
 
 
-def leading(readings: dict, kind: str = "step") -> list[str]:
+def leading(readings: dict, kind: str) -> list[str]:
     """The way that took the shortest, and every way that beat it in some round."""
     times = {way: of_kind(readings, way, kind) for way in readings}
     best = min(times, key=lambda way: np.median(times[way]))
