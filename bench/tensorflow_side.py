@@ -117,7 +117,7 @@ def keras_model(work: str, tuned: bool = False) -> tf.keras.Model:
     """The same network in Keras; all else as Keras has it.
 
     Tuned, one call runs many steps, and a layer makes numbers of bytes: a step of the MLP took 0.9
-    times as long as on float32 images, and the start less than half.
+    times as long as on float32 images, and the first came sooner.
     """
     layers = tf.keras.layers
     body = {
