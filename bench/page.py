@@ -114,7 +114,8 @@ def parts_table(results: dict) -> str:
                 [name, f"{np.median(took):.2f}", percent(took / step), pace(results, part)]
             )
         rest = 100 * (1 - together / step)
-        lines.append(["the rest", f"{np.median(step - together):.2f}", percent(rest / 100), ""])
+        left = f"{np.median(step - together):.2f}".replace("-", "−")
+        lines.append(["the rest", left, percent(rest / 100), ""])
     return table(head, lines)
 
 
