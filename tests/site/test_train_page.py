@@ -633,6 +633,23 @@ def test_where_little_motion_is_wanted_a_picture_stands_for_a_second(browser: Br
     tab.context.close()
 
 
+def test_what_comes_while_a_picture_is_due_is_shown_with_it(browser: Browser, site: Path):
+    tab = open_page(browser, site / "train.html")
+    asked = tab.evaluate("""async () => {
+      const { panels: [panel] } = trainHere;
+      let asked = 0;
+      window.requestAnimationFrame = () => { asked += 1; };  // the browser is busy elsewhere
+      panel.shownAt = -10_000;
+      for (const _ of [1, 2]) {
+        panel.changed();
+        await new Promise((later) => setTimeout(later, 100));
+      }
+      return asked;
+    }""")
+    assert asked == 1
+    tab.context.close()
+
+
 def test_on_a_phone_controls_and_curves_are_on_the_first_screen(browser: Browser, site: Path):
     tab = open_page(browser, site / "train.html", viewport={"width": 360, "height": 640})
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360

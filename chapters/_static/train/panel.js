@@ -366,10 +366,11 @@
     changed() {
       if (this.due) return;
       const wait = FRAME * (calm.matches ? 8 : Math.max(1, this.runs.length / 2)) - (performance.now() - this.shownAt);
-      this.due = setTimeout(() => {
+      // Due until it is shown: what comes between the two is shown with it, and not right after.
+      this.due = setTimeout(() => requestAnimationFrame(() => {
         this.due = 0;
-        requestAnimationFrame(() => this.show());
-      }, Math.max(0, wait));
+        this.show();
+      }), Math.max(0, wait));
     }
 
     show() {
